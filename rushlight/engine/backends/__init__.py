@@ -1,0 +1,1 @@
+"""Backends: `compile(graph, scalars, updates) -> Program`, `program.run(arrays, scalars)`."""

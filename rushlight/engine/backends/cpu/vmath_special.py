@@ -1,0 +1,105 @@
+"""erf, erfc, erfinv, lgamma, digamma and the modified Bessel function i0.
+
+Each is a rational or polynomial fit on one or two intervals, joined by a select; quotients are selected before the
+division, so there is one of them.
+"""
+
+from __future__ import annotations
+
+from .vmath_builder import Body, Value
+from .vmath_coefficients import CONSTANTS
+from .vmath_exp import scale, unscaled_exp
+from .vmath_log import INF, NAN, log
+from .vmath_trig import PI_HI, sin_pi
+
+
+def _rational(k: Body, name: str, x: Value) -> tuple[Value, Value]:
+    return k.polynomial(k.table(name), x), k.polynomial(k.table(name + "_den"), x)
+
+
+def _erf_small(k: Body, x: Value) -> Value:
+    return k.fma(x, k.polynomial(k.table("erf_small"), x * x), x)
+
+
+def _erfc_large(k: Body, a: Value) -> Value:
+    """exp(-a**2) times erfcx(a); the square in two parts, the product before any underflow."""
+    a = k.at_most(a, 10.5 if k.bits == 24 else 27.5)
+    p, q = _rational(k, "erfcx", a)
+    square, low = k.two_product(a, a)
+    factor = p / q
+    return scale(k, *unscaled_exp(k, -square, k.fma(-factor, low, factor)))
+
+
+def erf(k: Body, x: Value) -> Value:
+    a = k.abs(x)
+    if k.bits == 24:
+        a = k.at_most(a, 3.93)
+        p, q = _rational(k, "erf", a * a)
+        return k.copysign(a * p / q, x)
+    return k.select(a < 1.0, _erf_small(k, x), k.copysign(1.0 - _erfc_large(k, a), x))
+
+
+def erfc(k: Body, x: Value) -> Value:
+    a = k.abs(x)
+    y = _erfc_large(k, a)
+    return k.select(a < 0.5, 1.0 - _erf_small(k, x), k.select(x < 0.0, 2.0 - y, y))
+
+
+def erfinv(k: Body, x: Value) -> Value:
+    a = k.abs(x)
+    p, q = _rational(k, "erfinv", k.fma(x, x, -0.5625))
+    t = k.sqrt(-log(k, 1.0 - a))
+    p_tail, q_tail = _rational(k, "erfinv_tail", t)
+    central = a < 0.75
+    y = k.select(central, a * p, p_tail) / k.select(central, q, q_tail)
+    return k.copysign(k.select(a.equals(1.0), INF, y), x)
+
+
+def _reflected(k: Body, x: Value) -> tuple[Value, Value, Value]:
+    """(x < 1/2, x or 1 - x, distance of x to the nearest integer)."""
+    return x < 0.5, k.select(x < 0.5, 1.0 - x, x), x - k.round(x)
+
+
+def lgamma(k: Body, x: Value) -> Value:
+    """Relative accuracy ends near the zeros between negative integers (absolute there), as in most libraries."""
+    low, y, f = _reflected(k, x)
+    p, q = _rational(k, "lgamma", y)
+    near = (y - 1.0) * (y - 2.0) * (p / q)
+    inverse = 1.0 / y
+    series = k.polynomial(k.table("lgamma_series"), inverse * inverse)
+    far = k.fma(y - 0.5, log(k, y) - 1.0, k.fma(series, inverse, CONSTANTS["lgamma_offset"][0]))
+    value = k.select(y < 4.0, near, far)
+    value = k.select(y < INF, value, y)
+    sine = k.abs(sin_pi(k, f))
+    mirrored = k.select(f.equals(0.0), INF, CONSTANTS["log_pi"][0] - log(k, sine) - value)
+    value = k.select(low, mirrored, value)
+    return k.select(k.abs(x).equals(INF), INF, value)
+
+
+def digamma(k: Body, x: Value) -> Value:
+    low, y, f = _reflected(k, x)
+    p, q = _rational(k, "digamma", y)
+    root, root_low = CONSTANTS["digamma_root"]
+    near = ((y - root) - root_low) * p / (q * y)
+    inverse = 1.0 / y
+    z = inverse * inverse
+    far = log(k, y) - k.fma(k.polynomial(k.table("digamma_series"), z), z, inverse * 0.5)
+    value = k.select(y < 4.0, near, far)
+    sine = sin_pi(k, f)
+    cosine = sin_pi(k, 0.5 - k.abs(f))
+    mirrored = value - cosine / sine * PI_HI
+    value = k.select(low, mirrored, value)
+    value = k.select((x < 0.0) & k.round(x).equals(x), NAN, value)
+    return k.select(x.equals(0.0), k.copysign(INF, -x), value)
+
+
+def i0(k: Body, x: Value) -> Value:
+    a = k.abs(x)
+    small = a < 8.0
+    near = k.polynomial(k.table("i0"), k.at_most(a * a, 64.0))
+    b = k.at_least(k.at_most(a, 92.0 if k.bits == 24 else 715.0), 8.0)
+    p, q = _rational(k, "i0_tail", 1.0 / b)
+    far = scale(k, *unscaled_exp(k, b, p / (q * k.sqrt(b))))
+    return k.select(small, near, far)
+
+

@@ -1,0 +1,1 @@
+"""Dtypes, devices, shapes, strides, promotion, settings: no knowledge of tensors or graphs."""

@@ -1,0 +1,83 @@
+"""Gather and scatter with tensors of indices: index, index_put_, nonzero."""
+
+from ..base import dtypes
+from ..base.shapes import broadcast_shapes, numel
+from ..ir import lang as L
+from .record import T, composite, operator
+
+
+def _plan(self, indices):
+    """(x with indexed axes merged in front, linear index, where the index axes go, other axes)."""
+    at = [d for d, i in enumerate(indices) if i is not None]
+    rest = [d for d in range(self.ndim) if d not in at]
+    try:
+        shape = broadcast_shapes(*(indices[d].shape for d in at))
+    except RuntimeError:
+        listed = ", ".join(str(list(indices[d].shape)) for d in at)
+        raise IndexError("shape mismatch: indexing tensors could not be broadcast together with "
+                         f"shapes {listed}") from None
+    linear = None
+    for d in at:
+        _check_index_dtype(indices[d])
+        i = L.broadcast(L.index_in(indices[d], self.shape[d]), shape)
+        linear = i if linear is None else linear * self.shape[d] + i
+    x = L.permute(self, at + rest)
+    x = L.reshape(x, (numel([self.shape[d] for d in at]), *(self.shape[d] for d in rest)))
+    adjacent = at == list(range(at[0], at[-1] + 1))
+    return x, linear, (at[0] if adjacent else 0), at, rest
+
+
+def _check_index_dtype(index):
+    if index.dtype not in (dtypes.int64, dtypes.int32, dtypes.int16, dtypes.int8):
+        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+
+
+def _placed(values, count, position):
+    """Move the first `count` axes so that they start at `position` among the others."""
+    axes = list(range(count, count + position)) + list(range(count)) \
+        + list(range(count + position, values.ndim))
+    return L.permute(values, axes)
+
+
+@operator("index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", variants="internal")
+def index(self, indices):
+    """Elements at the given positions; None keeps a dimension.  Index axes replace the indexed ones
+    where these are adjacent, else they come first."""
+    x, linear, position, _, _ = _plan(self, indices)
+    return _placed(L.take(x, linear), linear.ndim, position)
+
+
+@operator("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+          variants="function,method,inplace")
+def index_put(self, indices, values, accumulate):
+    """self with `values` written (or added) at the given positions."""
+    if values.dtype is not self.dtype:
+        raise RuntimeError("Index put requires the source and destination dtypes match, got "
+                           f"{self.dtype.type_name} for the destination and "
+                           f"{values.dtype.type_name} for the source.")
+    x, linear, position, at, rest = _plan(self, indices)
+    shape = list(linear.shape)
+    target = [self.shape[d] for d in rest]
+    target[position:position] = shape
+    if len(values.shape) > len(target) or any(
+            n not in (1, m) for n, m in zip(values.shape[::-1], target[::-1], strict=False)):
+        raise RuntimeError(f"shape mismatch: value tensor of shape {list(values.shape)} cannot be "
+                           f"broadcast to indexing result of shape {target}")
+    source = L.broadcast(values, target)
+    source = L.permute(source, [*range(position, position + len(shape)), *range(position),
+                                *range(position + len(shape), source.ndim)])
+    out = L.put(x, linear, source, "add" if accumulate else "set")
+    out = L.reshape(out, [self.shape[d] for d in at + rest])
+    inverse = [0] * self.ndim
+    for i, d in enumerate(at + rest):
+        inverse[d] = i
+    return L.permute(out, inverse)
+
+
+@composite("function,method,out")
+def nonzero(input, *, as_tuple=False):
+    """Positions of the nonzero elements: (n, ndim) int64, or a tuple of n-vectors per dimension."""
+    places = T.positions_of(input)
+    if as_tuple:
+        return tuple(places.unbind(1)) if input.ndim else (places.new_zeros((places.shape[0],)),)
+    return places

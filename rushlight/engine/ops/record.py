@@ -1,0 +1,96 @@
+"""What a record is: one PyTorch operator overload, declared once.
+
+Kinds
+    pointwise   body on broadcast Values of one dtype; promotion, opmath and strides are generic
+    operator    body on Values as they come (reductions, products, norms, ...)
+    view        `geometry(meta, ...)` says where the result lies; body gives its derivative
+    composite   Python on Tensors, calling other operators through `T`; no schema, its own signature
+
+Everything else is derived from the record: function, method, in-place and out= forms, argument
+checks, gradient, docs, stubs and tests.
+"""
+
+from functools import cached_property
+
+from . import schema as schemas
+
+REGISTRY: dict[str, list] = {}
+
+
+class _Functions:
+    """`T.name`: the public functions on Tensors, for composite bodies (bound by the frontend)."""
+
+    _source = None
+
+    def __getattr__(self, name):
+        return getattr(self._source, name)
+
+    def bind(self, source):
+        type(self)._source = source
+
+
+T = _Functions()
+
+
+class Op:
+    """One overload.  See the decorators below for the meaning of the fields."""
+
+    def __init__(self, kind, schema, body, *, variants="function,method", promote="default",
+                 result="same", vjp=None, node=None, strides=None, geometry=None, ref=None,
+                 samples=None, structural=(), differentiable=True, dtypes=None, overlap=True,
+                 multi=False, absolute=False, aliases=(), promotes=None):
+        self.kind, self.schema_text, self.body = kind, schema, body
+        self.name, self.overload = schemas.split_name(schema)
+        self.variants = frozenset(variants.split(","))
+        self.promote, self.result, self.vjp = promote, result, vjp
+        self.node_name = node or _camel(self.name) + "Backward0"
+        self.strides, self.geometry, self.ref, self.samples = strides, geometry, ref, samples
+        self.structural = frozenset(structural)
+        self.differentiable, self.dtypes = differentiable, dtypes
+        self.overlap, self.multi, self.absolute = overlap, multi, absolute
+        self.aliases, self.promotes = aliases, promotes
+        self.calls, self.inplace_calls, self.shadow_calls = {}, {}, {}
+        self.__doc__ = body.__doc__
+
+    @cached_property
+    def schema(self):
+        return schemas.parse(self.schema_text)
+
+    @property
+    def full_name(self):
+        return f"{self.name}.{self.overload}" if self.overload else self.name
+
+    def __repr__(self):
+        return f"<op {self.full_name}>"
+
+
+def _camel(name):
+    return "".join(w[:1].upper() + w[1:] for w in name.strip("_").split("_"))
+
+
+def _register(op):
+    for name in (op.name, *op.aliases):
+        REGISTRY.setdefault(name, []).append(op)
+    return op
+
+
+def _decorator(kind, **defaults):
+    def with_schema(schema, **fields):
+        def wrap(body):
+            return _register(Op(kind, schema, body, **{**defaults, **fields}))
+        return wrap
+    return with_schema
+
+
+pointwise = _decorator("pointwise", variants="function,method,inplace,out")
+operator = _decorator("operator", variants="function,method,out")
+view = _decorator("view")
+mutation = _decorator("operator", variants="inplace")  # exists only in place; body: self's new value
+
+
+def composite(variants="function,method", **fields):
+    """A Python function of Tensors under its own name and signature (first parameter `input`)."""
+    def wrap(body):
+        return _register(Op("composite", body.__name__.strip("_") + "(", body, variants=variants,
+                            **fields))
+    return wrap

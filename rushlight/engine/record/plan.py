@@ -1,0 +1,135 @@
+"""From a tape to a program: slots become Values, calls are inlined, wanted slots become outputs.
+
+A slot is remembered as the shaped Value that made it, with its strides; reading it through another
+view turns into movement primitives where the geometry allows, else into a strided `load`.
+"""
+
+from ..base import shapes
+from ..execute import compile_graph
+from ..ir import lang as L
+from ..ir.graph import Graph, inline
+from ..ir.primitives import PRIMITIVES
+
+INPUT, SCALAR = PRIMITIVES["input"], PRIMITIVES["scalar"]
+
+
+class Plan:
+    """A compiled tape: `run(bound arrays, scalars)` returns one 1-d array per wanted slot."""
+
+    __slots__ = ("program",)
+
+    def __init__(self, program):
+        self.program = program
+
+    def run(self, arrays, scalars):
+        return self.program.run(arrays, scalars)
+
+
+class _Slot:
+    """A storage value: `node` is shaped and laid out by `meta`, or flat where meta is None."""
+
+    __slots__ = ("node", "meta")
+
+    def __init__(self, node, meta=None):
+        self.node, self.meta = node, meta
+
+    def flat(self):
+        return self.node if self.meta is None else flatten(self.node, self.meta)
+
+    def read(self, meta, offset):
+        if self.meta is meta and offset == 0:
+            return self.node
+        if meta.numel == 0:
+            return L.const(self.node.graph, 0, meta.dtype, meta.shape)
+        source = self.flat()
+        moved = view_by_movement(source, offset, meta.shape, meta.strides)
+        return L.load(source, offset, meta.shape, meta.strides) if moved is None else moved
+
+
+def build(events, wanted, lines):
+    """Plan for a tape; `wanted` lists (slot, position of the bound memory to update, or -1)."""
+    graph = Graph()
+    slots, bound, kinds = [], [], []
+    scalars = []
+    for number, event in enumerate(events):
+        head = event[0]
+        start = len(graph.values)
+        if not hasattr(head, "graph"):
+            if len(event) == 1:
+                node = graph.emit(INPUT, (), index=len(bound), shape=(head.size,), dtype=head.dtype)
+                bound.append(node)
+                slots.append(_Slot(node))
+            else:
+                slots.append(_write(slots, *event))
+            continue
+        args = [slots[event[2 * i + 1]].read(m.plain, event[2 * i + 2])
+                for i, m in enumerate(head.metas)]
+        for kind_value in head.graph.inputs[len(head.metas):]:
+            node = graph.emit(SCALAR, (), index=len(kinds), shape=(), dtype=kind_value.dtype)
+            kinds.append(kind_value.dtype)
+            scalars.append(node)
+            args.append(node)
+        outs = inline(head.graph, graph, args)
+        for v, meta in zip(outs, head.out_metas, strict=True):
+            slots.append(_Slot(v, meta))
+        if number in lines:
+            _annotate(graph, start, head, lines[number])
+    graph.inputs = bound
+    graph.outputs = [slots[slot].flat() for slot, _ in wanted]
+    updates = {i: position for i, (_, position) in enumerate(wanted) if position >= 0}
+    return Plan(compile_graph(graph, scalars, updates))
+
+
+def _annotate(graph, start, call, line):
+    """Checked values remember operator and user line for their run-time error."""
+    for v in graph.values[start:]:
+        if v.prim.name == "clamp_index":
+            graph.origins[v.index] = (call.op.name, line)
+
+
+def _write(slots, head, target, offset, source, _):
+    meta = head.meta
+    value = slots[source].read(head.value_meta, 0)
+    old = slots[target]
+    if value.shape != meta.shape:
+        value = L.broadcast(value, meta.shape)
+    if meta.dense and offset == 0 and meta.numel == _size(old):
+        return _Slot(value, meta)
+    return _Slot(L.store(old.flat(), value, offset, meta.strides))
+
+
+def _size(slot):
+    return shapes.numel(slot.node.shape)
+
+
+def flatten(node, meta):
+    """The 1-d storage content of a shaped value laid out densely by meta's strides."""
+    if not meta.contiguous:
+        order = sorted(range(meta.ndim), key=lambda d: (-meta.strides[d], d)
+                       if meta.shape[d] != 1 else (0, d))
+        node = L.permute(node, order)
+    return L.reshape(node, (meta.numel,))
+
+
+def view_by_movement(flat, offset, shape, strides):
+    """The strided view as slices of nested reshapes, or None where strides do not nest."""
+    axes = sorted((d for d in range(len(shape)) if strides[d] and shape[d] > 1),
+                  key=lambda d: -strides[d])
+    node, length = flat, flat.shape[0]
+    for d in axes:
+        step, count = strides[d], shape[d]
+        first, offset = divmod(offset, step)
+        if length % step or first + count > length // step:
+            return None
+        blocks = L.reshape(node, (*node.shape[:-1], length // step, step))
+        node = L.slice_axis(blocks, node.ndim - 1, first, first + count)
+        length = step
+    node = L.slice_axis(node, node.ndim - 1, offset, offset + 1)
+    node = L.permute(L.reshape(node, [shape[d] for d in axes]), _rank(axes))
+    kept = [shape[d] if d in axes else 1 for d in range(len(shape))]
+    return L.expand(L.reshape(node, kept), shape)
+
+
+def _rank(axes):
+    """Permutation that puts axes (listed outermost stride first) back into dimension order."""
+    return tuple(sorted(range(len(axes)), key=lambda i: axes[i]))

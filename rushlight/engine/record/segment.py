@@ -1,0 +1,241 @@
+"""The tape: a flat list of events since the last flush, and the flush itself.
+
+An event is a tuple: an interned head, then (slot, offset) per tensor operand.  Heads are
+    Call    an operator; its results take the next slots
+    Bind    memory that exists already, bound to the next slot
+    Write   a strided sub-range of a storage replaced; the storage's next value takes the next slot
+so equal programs give equal tapes, and a tape with its set of wanted slots finds its plan.
+"""
+
+import sys
+import threading
+import weakref
+from collections import OrderedDict
+
+from ..base import config
+from ..runtime.storage import Storage
+from . import plan as plans
+
+MAX_EVENTS = 4096
+MAX_PENDING_BYTES = 1 << 28
+PLAN_LIMIT = 512
+
+
+class Bind:
+    """Head of an event that binds realised memory."""
+
+    __slots__ = ("dtype", "size")
+
+    def __init__(self, dtype, size):
+        self.dtype, self.size = dtype, size
+
+
+class Write:
+    """Head of an event that writes a value (slot, its meta) into a storage through `meta`."""
+
+    __slots__ = ("meta", "value_meta")
+
+    def __init__(self, meta, value_meta):
+        self.meta, self.value_meta = meta, value_meta
+
+
+_binds: dict = {}
+_writes: dict = {}
+
+
+def _interned(table, cls, *key):
+    found = table.get(key)
+    if found is None:
+        if len(table) > 100_000:
+            table.clear()
+        found = table[key] = cls(*key)
+    return found
+
+
+class Segment:
+    """Events not yet executed, of one thread."""
+
+    __slots__ = ("events", "refs", "scalars", "bound", "written", "count", "lines", "nbytes")
+
+    def __init__(self):
+        self.events, self.refs, self.scalars = [], [], []
+        self.bound, self.written, self.lines = [], {}, {}
+        self.count = 0
+        self.nbytes = 0
+
+
+class Recorder(threading.local):
+    """Per-thread state: the open segment, grad modes, and whether calls must leave the fast path."""
+
+    def __init__(self):
+        self.segment = Segment()
+        self.grad = True
+        self.inference = False
+        self.function_modes = []
+        self.saved_hooks = []
+        self.plain_subclasses = 0
+        self.anomaly = False
+        self.anomaly_check_nan = True
+
+
+state = Recorder()
+_lock = threading.RLock()
+_plans: OrderedDict = OrderedDict()
+counters = {"flushes": 0, "plans": 0}
+
+
+def bind(segment, storage):
+    """Give realised memory a slot in this segment (pending work of another segment runs first)."""
+    if storage.segment is not None and storage.segment is not segment:
+        flush(storage.segment)
+    array = storage.array
+    segment.events.append((_interned(_binds, Bind, storage.dtype, storage.size),))
+    segment.bound.append((storage, array))
+    segment.refs.append(None)
+    storage.slot = segment.count
+    segment.count += 1
+    if not storage.immediate:
+        storage.segment = segment
+
+
+def bind_as(segment, storage, dtype):
+    """Bind immediate memory seen as another dtype."""
+    if storage.dtype is dtype:
+        return bind(segment, storage)
+    array = storage.array.view(dtype.np)
+    segment.events.append((_interned(_binds, Bind, dtype, array.size),))
+    segment.bound.append((storage, array))
+    segment.refs.append(None)
+    storage.slot = segment.count
+    segment.count += 1
+
+
+def record_call(call, tensors, scalars):
+    """Append a call; returns its result storages."""
+    segment = state.segment
+    row = [call]
+    immediate = config.EAGER
+    for t in tensors:
+        storage = t._st
+        if storage.segment is not segment:
+            immediate = storage.immediate or immediate
+            bind_as(segment, storage, t._meta.plain.dtype)
+        row.append(storage.slot)
+        row.append(t._off)
+    segment.events.append(tuple(row))
+    if scalars:
+        segment.scalars.extend(scalars)
+    outs = []
+    for meta in call.out_metas:
+        storage = Storage(meta.dtype, meta.numel, meta.device)
+        storage.segment = segment
+        storage.slot = segment.count
+        segment.count += 1
+        segment.refs.append(weakref.ref(storage))
+        segment.nbytes += storage.nbytes
+        outs.append(storage)
+    if call.unordered:
+        segment.lines[len(segment.events) - 1] = user_line()
+    if immediate or len(segment.events) > MAX_EVENTS or segment.nbytes > MAX_PENDING_BYTES:
+        flush(segment)
+    return outs
+
+
+def record_write(target, value_storage, value_meta):
+    """`target`'s view of its storage becomes the value; pending like everything else."""
+    segment = state.segment
+    storage = target._st
+    meta = target._meta.plain
+    if storage.segment is not segment:
+        bind_as(segment, storage, meta.dtype)
+    if value_storage.segment is not segment:
+        old = storage.slot
+        bind_as(segment, value_storage, value_meta.dtype)
+        value_slot = value_storage.slot
+        if value_storage is storage:
+            storage.slot = old
+    else:
+        value_slot = value_storage.slot
+    head = _interned(_writes, Write, meta, value_meta)
+    segment.events.append((head, storage.slot, target._off, value_slot, 0))
+    storage.slot = segment.count
+    segment.refs.append(weakref.ref(storage))
+    if storage.immediate:
+        segment.written[segment.count] = storage
+    segment.count += 1
+    if storage.immediate or value_storage.immediate or config.EAGER:
+        flush(segment)
+
+
+def flush(segment=None):
+    """Execute the segment: everything still referenced gets memory; the tape is empty again."""
+    segment = segment or state.segment
+    if not segment.events:
+        return
+    with _lock:
+        fresh = Segment()
+        events, segment.events = segment.events, fresh.events
+        refs, bound, scalars = segment.refs, segment.bound, segment.scalars
+        written, lines = segment.written, segment.lines
+        segment.refs, segment.bound, segment.scalars = fresh.refs, fresh.bound, fresh.scalars
+        segment.written, segment.lines = fresh.written, fresh.lines
+        segment.count = segment.nbytes = 0
+        alive = []
+        for slot, ref in enumerate(refs):
+            storage = ref() if ref is not None else None
+            if storage is not None and (slot in written or (
+                    storage.slot == slot and storage.segment is segment)):
+                alive.append((slot, storage))
+        try:
+            _run(tuple(events), alive, bound, scalars, lines)
+        finally:
+            for storage, _ in bound:
+                storage.segment = None
+            for _, storage in alive:
+                storage.segment = None
+    counters["flushes"] += 1
+
+
+def _run(events, alive, bound, scalars, lines):
+    position = {id(storage): i for i, (storage, _) in enumerate(bound)}
+    wanted = tuple((slot, position.get(id(storage), -1)) for slot, storage in alive)
+    key = (events, wanted)
+    plan = _plans.get(key)
+    if plan is None:
+        plan = plans.build(events, wanted, lines)
+        counters["plans"] += 1
+        _plans[key] = plan
+        while len(_plans) > PLAN_LIMIT:
+            _plans.popitem(last=False)
+    else:
+        _plans.move_to_end(key)
+    arrays = plan.run([a for _, a in bound], scalars)
+    for (_, storage), array in zip(alive, arrays, strict=True):
+        if storage.array is None:
+            storage.array = array
+        elif array is not None and not _same_memory(storage.array, array):
+            storage.array[...] = array if array.dtype == storage.array.dtype \
+                else array.view(storage.array.dtype)
+
+
+def _same_memory(a, b):
+    return a is b or (a.__array_interface__["data"] == b.__array_interface__["data"]
+                      and a.nbytes == b.nbytes)
+
+
+def realise(storage):
+    """The storage's memory, pending work done."""
+    if storage.segment is not None:
+        flush(storage.segment)
+    if storage.array is None:
+        raise RuntimeError("this tensor has no value: the operator that should have computed it, or "
+                           "one before it, raised an error when it ran")
+    return storage.array
+
+
+def user_line():
+    """(file, line) of the innermost frame outside the package."""
+    frame = sys._getframe(2)
+    while frame is not None and "rushlight" in frame.f_globals.get("__name__", "").split(".")[:1]:
+        frame = frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None

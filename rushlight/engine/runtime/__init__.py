@@ -1,0 +1,1 @@
+"""Storage (aliasing, versions), random numbers, the object cache: what exists while programs run."""

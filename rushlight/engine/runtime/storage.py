@@ -1,0 +1,52 @@
+"""Storage: the memory of tensors, or the promise of it.
+
+A pending storage names the tape slot that will fill it (`segment`, `slot`); a realised one has a 1-d
+NumPy `array`.  Views share their storage.  Memory that something outside can see (NumPy, DLPack,
+another dtype's view) is `immediate`: every operator on it runs at once.
+
+A storage is also the default version counter of its tensors; `.data` gets a `Version` of its own.
+"""
+
+import numpy as np
+
+ALIGN = 64
+
+
+class Version:
+    """A counter of in-place writes, shared by views and `detach()`."""
+
+    __slots__ = ("version",)
+
+    def __init__(self, version=0):
+        self.version = version
+
+
+class Storage:
+    """See the module; `size` counts elements of `dtype`."""
+
+    __slots__ = ("array", "dtype", "size", "segment", "slot", "immediate", "device", "version",
+                 "owner", "__weakref__")
+
+    def __init__(self, dtype, size, device, array=None):
+        self.array, self.dtype, self.size, self.device = array, dtype, size, device
+        self.segment = None
+        self.slot = 0
+        self.immediate = False
+        self.version = 0
+        self.owner = None
+
+    @property
+    def nbytes(self):
+        return self.size * self.dtype.itemsize
+
+    def __repr__(self):
+        state = "pending" if self.segment is not None else "realised"
+        return f"<Storage {self.dtype.name}[{self.size}] {state}>"
+
+
+def aligned_empty(size, np_dtype):
+    """Uninitialised 1-d array whose data starts on a cache line."""
+    nbytes = size * np_dtype.itemsize
+    raw = np.empty(nbytes + ALIGN, np.uint8)
+    start = -raw.ctypes.data % ALIGN
+    return raw[start:start + nbytes].view(np_dtype)

@@ -1,0 +1,151 @@
+"""Everything ``torch.*`` offers as functions and constants, in one place.
+
+Loading it installs the operators on Tensor.
+"""
+
+from ..engine.base import promote
+from ..engine.base.device import device
+from ..engine.base.dtypes import (
+    bfloat16,
+    can_cast,
+    complex64,
+    complex128,
+    dtype,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    uint8,
+)
+from ..engine.base.dtypes import bool_ as bool  # noqa: A004
+from ..engine.base.promote import get_default_dtype, set_default_dtype
+from ..engine.base.shapes import Size
+from ..engine.ops import T
+from ..engine.record import flush as flush_segment
+from . import construct as _construct
+from . import methods as _methods  # noqa: F401
+from . import operators, overrides
+from . import tensor as _tensor
+from .creation import (
+    arange,
+    empty,
+    empty_like,
+    empty_strided,
+    eye,
+    full,
+    full_like,
+    get_default_device,
+    linspace,
+    logspace,
+    ones,
+    ones_like,
+    scalar_tensor,
+    set_default_device,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from .formats import (
+    LAYOUTS,
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_bsc,
+    sparse_bsr,
+    sparse_coo,
+    sparse_csc,
+    sparse_csr,
+    strided,
+)
+from .install import functions, install, public
+from .interchange import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, positions_of
+from .modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .results import return_types
+from .tensor import Tensor
+
+half, float, double = float16, float32, float64  # noqa: A001
+short, int, long = int16, int32, int64  # noqa: A001
+cfloat, cdouble = complex64, complex128
+
+
+def is_tensor(obj):
+    """Is `obj` a Tensor?"""
+    return isinstance(obj, Tensor)
+
+
+def numel(input):
+    """Number of elements."""
+    return input.numel()
+
+
+def is_floating_point(input):
+    """Is the dtype a floating one?"""
+    return input.is_floating_point()
+
+
+def is_complex(input):
+    """Is the dtype complex?"""
+    return input.is_complex()
+
+
+def result_type(tensor1, tensor2):
+    """The dtype an operator on these two (tensors or numbers) would give."""
+    return promote.result_type([
+        (t.dtype, t.ndim) if isinstance(t, Tensor) else promote.NUMBER_KINDS[type(t)]
+        for t in (tensor1, tensor2)])
+
+
+def clone(input, *, memory_format=preserve_format):
+    """A copy with history."""
+    return input.clone(memory_format=memory_format)
+
+
+def detach(input):
+    """The same memory without history."""
+    return input.detach()
+
+
+def as_strided(input, size, stride, storage_offset=None):
+    """A view of the storage with any geometry."""
+    return input.as_strided(size, stride, storage_offset)
+
+
+def split(tensor, split_size_or_sections, dim=0):
+    """Pieces of one size, or of a list of sizes, along a dimension."""
+    return tensor.split(split_size_or_sections, dim)
+
+
+install()
+globals().update(public["function"])
+for _name, _function in (("slice_view", functions["slice"]), ("index_values", functions["index"])):
+    setattr(Tensor, _name, _function)
+Tensor.__new__ = staticmethod(_construct.construct)
+Tensor.__torch_function__ = classmethod(overrides.default_torch_function)
+_tensor.LAYOUTS.update(LAYOUTS)
+operators.install_operators(Tensor, public["function"])
+
+
+class _Everything:
+    """What composite bodies see as `T`: internal operators, then the flat namespace."""
+
+    def __getattr__(self, name):
+        return functions[name] if name in functions else globals()[name]
+
+
+T.bind(_Everything())
+__all__ = [n for n in globals() if not n.startswith("_") and n not in (
+    "install", "public", "functions", "T", "promote", "overrides", "operators")]

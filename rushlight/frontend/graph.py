@@ -1,0 +1,177 @@
+"""The autograd graph: nodes, edges, saved values.  One node per recorded operator.
+
+A node keeps its operator's Call; its backward is the Call's derivative, recorded like any operator,
+so a backward pass can itself be differentiated.
+"""
+
+import itertools
+import weakref
+
+from ..engine.record import state
+from .hooks import RemovableHandle
+
+_sequence = itertools.count()
+LAST = 1 << 60  # leaves' accumulators run as soon as they are ready
+
+
+class Node:
+    """One step of the backward graph, as `grad_fn` shows it."""
+
+    __slots__ = ("_name", "edges", "seq", "n_out", "hooks", "retains", "pre_hooks", "post_hooks",
+                 "metadata", "__weakref__")
+    gives_foreign = False  # may what it returns be held by somebody else?
+
+    def __init__(self, name, edges, n_out=1):
+        self._name, self.edges, self.n_out = name, edges, n_out
+        self.seq = next(_sequence)
+        self.hooks = self.retains = self.pre_hooks = self.post_hooks = self.metadata = None
+
+    def name(self):
+        """The name PyTorch shows, e.g. ``AddBackward0``."""
+        return self._name
+
+    @property
+    def next_functions(self):
+        """((node, output number), ..) this node passes gradients to; (None, 0) where none."""
+        return tuple((None, 0) if e is None else e for e in self.edges)
+
+    @property
+    def operator(self):
+        """The forward operator's name, as error messages use it."""
+        if "::" in self._name:
+            return self._name
+        head = self._name
+        for tail in ("Backward0", "Backward"):
+            if tail in head:
+                return head.replace(tail, "", 1)
+        return head
+
+    def apply(self, grads, needed):
+        """Cotangents of the edges; `needed(i)` tells whether edge i wants one."""
+        raise NotImplementedError
+
+    def release(self):
+        """Free what was saved; a second backward raises."""
+
+    def register_hook(self, hook):
+        """Call ``hook(grad_inputs, grad_outputs)`` after this node ran; may replace grad_inputs."""
+        return _handle(self, "post_hooks", hook)
+
+    def register_prehook(self, hook):
+        """Call ``hook(grad_outputs)`` before this node runs; may replace them."""
+        return _handle(self, "pre_hooks", hook)
+
+    def _sequence_nr(self):
+        return self.seq
+
+    def __repr__(self):
+        return f"<{self._name} object at {id(self):#x}>"
+
+
+def _handle(owner, field, hook):
+    table = getattr(owner, field)
+    if table is None:
+        table = {}
+        setattr(owner, field, table)
+    return RemovableHandle.put(table, hook)
+
+
+class Saved:
+    """What PyTorch saves: an alias and the version seen, never a snapshot."""
+
+    __slots__ = ("tensor", "version", "nr", "is_output", "leaf", "fn", "hooks", "packed")
+
+    def __init__(self, t, is_output=False, weak=False):
+        self.version, self.nr, self.is_output = t._vc.version, t._nr, is_output
+        self.leaf = t._fn is None
+        self.fn = weakref.ref(t._fn) if weak and t._fn is not None else None
+        self.tensor = t._alias() if is_output and not self.leaf else t
+        self.hooks = state.saved_hooks[-1] if state.saved_hooks else None
+        self.packed = None
+        if self.hooks is not None:
+            self.packed = self.hooks[0](t.detach() if is_output else t)
+            self.tensor = None
+
+    def unpack(self, owner):
+        if self.hooks is not None:
+            return self._unpack_hooked(owner)
+        t = self.tensor
+        original = not (self.is_output and not self.leaf)
+        if t._vc.version != self.version:
+            self._stale(owner, original)
+        if original:
+            return t
+        t = t._alias()
+        t._fn, t._nr, t._rg = (self.fn() if self.fn is not None else None) or owner, self.nr, True
+        return t
+
+    def _unpack_hooked(self, owner):
+        found = self.hooks[1](self.packed)
+        if self.is_output and not self.leaf:
+            found = found._alias()
+            found._fn, found._nr, found._rg = owner, self.nr, True
+        return found
+
+    def _stale(self, owner, original):
+        t = self.tensor
+        fn = self.fn() if self.fn is not None else t.grad_fn if original else None
+        if fn is None and not self.leaf:
+            fn = owner
+        of = f", which is output {self.nr} of {fn.operator}," if fn is not None else ""
+        kind = f"torch.{t.dtype.type_name}Tensor"
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            f"operation: [{kind} {list(t.shape)}]{of} is at version {t._vc.version}; expected "
+            f"version {self.version} instead. Hint: enable anomaly detection to find the operation "
+            "that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).")
+
+
+class AccumulateGrad(Node):
+    """Adds what arrives to a leaf's `.grad`."""
+
+    __slots__ = ("variable", "foreign")
+
+    def __init__(self, leaf):
+        super().__init__("AccumulateGrad", [])
+        self.variable = leaf
+        self.seq = LAST
+        self.foreign = False  # somebody else may hold what arrives (hooks, the caller)
+
+    def apply(self, grads, needed):
+        t, g = self.variable, grads[0]
+        if g is not None:
+            self._accumulate(t, g)
+            for hook in list(t._post_accumulate_hooks.values()) if t._post_accumulate_hooks else ():
+                hook(t)
+        return []
+
+    def _accumulate(self, t, g):
+        have = t._grad
+        if have is None:
+            t._grad = g.clone() if state.grad else self._own(g, t._meta.plain)
+        elif state.grad:
+            t._grad = have + g
+        else:
+            have.add_(g)
+
+    def _own(self, g, meta):
+        """The gradient as a tensor nobody else writes to, in the layout of its parameter."""
+        g = g.detach()
+        strides = meta.strides if meta.dense else None
+        if strides is not None and g._meta.plain.strides != strides:
+            return g.new_empty_strided(meta.shape, strides).copy_(g)
+        return g.clone() if self.foreign else g
+
+
+def edge(t):
+    """(node, output number) that gradients of t flow to, or None."""
+    fn = t.grad_fn if t._view is not None else t._fn
+    if fn is not None:
+        return (fn, t._nr)
+    if not t._rg:
+        return None
+    acc = t._acc() if t._acc is not None else None
+    if acc is None:
+        acc = AccumulateGrad(t)
+        t._acc = weakref.ref(acc)
+    return (acc, 0)

@@ -1,0 +1,272 @@
+"""From records to what users call: functions, methods, in-place and out= forms.
+
+A public function is one object for good (programs keep and compare it), but its code is generated on
+its first call: with PyTorch's signature, the cache key built inline, and `finish` at the end.
+"""
+
+import inspect
+import types
+
+from ..engine.base.promote import NUMBER_KINDS
+from ..engine.ops import REGISTRY
+from ..engine.ops.schema import REQUIRED
+from .arguments import SYNONYMS, classify, public_name
+from .dispatch import choose, finish, infer, run_bound
+from .inplace import finish_inplace, write_out
+from .overrides import handle_override, has_override
+from .tensor import Tensor
+from .views import finish_view, run_view
+
+NAMESPACES = ("function", "nn", "linalg", "fft", "special")
+public: dict[str, dict] = {name: {} for name in NAMESPACES}
+functions: dict[str, types.FunctionType] = {}  # every name, internal ones too: what `T` sees
+
+
+def _stub():
+    """A function whose code is replaced when it is first called."""
+    def stub(*args, **kwargs):
+        return materialise()(*args, **kwargs)  # noqa: F821
+    return stub.__code__
+
+
+_STUB = _stub()
+
+
+def lazy_function(name, doc, build, module="rushlight"):
+    """A function object that becomes `build(function)`'s code when first called."""
+    scope = {"__name__": module, "__builtins__": __builtins__}
+    function = types.FunctionType(_STUB, scope, name)
+    function.__doc__ = doc
+    function.__qualname__ = name
+
+    def materialise():
+        made = build(function)
+        scope.update(made.__globals__)
+        scope["__name__"] = module
+        function.__code__ = made.__code__
+        function.__defaults__, function.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
+        return function
+
+    scope["materialise"] = materialise
+    function.materialise = materialise
+    return function
+
+
+# ------------------------------------------------------------------------ generated source
+def generate(op, function, form):
+    """The Python function of one overload; form is "call", "inplace" or "view"."""
+    params = op.schema.params
+    tensors, lines = [], []
+    for i, p in enumerate(params):
+        lines += _key_lines(op, p, public_name(p), i, tensors)
+    with_out = form == "call" and "out" in op.variants
+    head = _head(op, params, with_out)
+    names = ", ".join(f"k{i}" for i in range(len(params)))
+    if form == "view" and op.absolute:
+        names += ", input._off"
+    tail = {"call": f"return finish(call, {_tensor_expression(tensors)}, ss)",
+            "inplace": f"return finish_inplace(call, {_tensor_expression(tensors)}, ss)",
+            "view": "return finish_view(call, input)"}[form]
+    slow = f"slow(({''.join(public_name(p) + ', ' for p in params if not p.kw_only)}), dict(" + \
+        ", ".join([f"{public_name(p)}={public_name(p)}" for p in params if p.kw_only]
+                  + (["out=out"] if with_out else []) + ["**extra"]) + "))"
+    guard = "extra or out is not None" if with_out else "extra"
+    source = "\n".join([
+        head, f"    if {guard}: return {slow}", "    try:", "        ss = ()",
+        *(f"        {t}" for t in lines), f"        call = CALLS[({names},)]",
+        "    except (AttributeError, KeyError, TypeError):", f"        return {slow}", f"    {tail}"])
+    cache = op.inplace_calls if form == "inplace" else op.calls
+    scope = {f"d{i}": p.default for i, p in enumerate(params) if p.default is not REQUIRED}
+    scope.update(CALLS=cache, KINDS=NUMBER_KINDS, finish=finish, finish_inplace=finish_inplace,
+                 finish_view=finish_view, slow=_slow_path([op], function, form))
+    exec(compile(source, f"<rushlight {op.full_name} {form}>", "exec"), scope)  # noqa: S102
+    return scope["generated"]
+
+
+def _head(op, params, with_out):
+    parts, starred = [], False
+    for i, p in enumerate(params):
+        if p.kw_only and not starred:
+            parts.append("*")
+            starred = True
+        default = "" if p.default is REQUIRED else f"=d{i}"
+        parts.append(public_name(p) + default)
+    if with_out:
+        parts += ["out=None"] if starred else ["*", "out=None"]
+    return f"def generated({', '.join(parts)}, **extra):"
+
+
+def form_takes_varargs(op):
+    """Methods such as permute(0, 1): one list of ints is the only parameter after self."""
+    rest = [p for p in op.schema.params if p.name != "self"]
+    return len([p for p in rest if not p.kw_only]) == 1 and rest[0].type.startswith("int[]")
+
+
+def _key_lines(op, p, v, i, tensors):
+    """Source lines that compute key part k<i> (and tensors, numbers) of one parameter."""
+    if p.type == "Tensor" and op.kind == "pointwise" and p.name != "self":
+        tensors.append((v, f"n{i} is None"))
+        return [f"n{i} = k{i} = KINDS.get({v}.__class__)",
+                f"if k{i} is None: k{i} = {v}._meta", f"else: ss += ({v},)"]
+    if p.type == "Tensor":
+        tensors.append((v, None))
+        return [f"k{i} = {v}._meta"]
+    if p.type == "Tensor?":
+        tensors.append((v, f"{v} is not None"))
+        return [f"k{i} = None if {v} is None else {v}._meta"]
+    if p.type in ("Tensor[]", "Tensor?[]"):
+        tensors.append((v, "list"))
+        return [f"k{i} = tuple([None if t is None else t._meta for t in {v}])"]
+    if p.name in op.structural:
+        return [f"k{i} = None if {v} is None else ({v}.__class__, {v})"]
+    if p.type.rstrip("?") in ("Scalar", "float"):
+        return _number_lines(p, v, i)
+    if p.type.startswith("int[]"):
+        return [f"k{i} = {v}", f"if {v}.__class__ is int: k{i} = ({v},)",
+                f"elif {v}.__class__ is list: k{i} = tuple({v})"]
+    return [f"k{i} = {v}"]
+
+
+def _number_lines(p, v, i):
+    default = "False" if p.default is REQUIRED or p.default is None else \
+        f"{v}.__class__ is d{i}.__class__ and {v} == d{i}"
+    absent = f"{v} is None or " if p.type.endswith("?") else ""
+    kind = f"'f' if {v}.__class__ is float else KINDS['float']" if p.type.startswith("float") \
+        else f"KINDS[{v}.__class__]"
+    return [f"if {absent}{default}: k{i} = None",
+            "else:", f"    k{i} = {kind}", f"    ss += ({v},)"]
+
+
+def _tensor_expression(tensors):
+    terms = []
+    for v, condition in tensors:
+        if condition == "list":
+            terms.append(f"tuple([t for t in {v} if t is not None])")
+        elif condition is None:
+            terms.append(f"({v},)")
+        else:
+            terms.append(f"(({v},) if {condition} else ())")
+    if all(c is None for _, c in tensors):
+        return "(" + "".join(f"{v}, " for v, _ in tensors) + ")"
+    return " + ".join(terms)
+
+
+# -------------------------------------------------------------------------------- slow path
+def _slow_path(overloads, function, form):
+    """What runs when the cache has no answer: overrides, binding, inference, out=."""
+    name = overloads[0].name + ("_" if form == "inplace" else "")
+
+    def slow(args, kwargs):
+        if has_override(args, kwargs):
+            found = handle_override(function, args, kwargs)
+            if found is not NotImplemented:
+                return found
+        out = kwargs.pop("out", None) if form == "call" else None
+        op, values = choose(overloads, name, args, kwargs)
+        if form == "inplace":
+            return run_inplace(op, values)
+        result = run_view(op, values) if op.kind == "view" else run_bound(op, values)
+        return result if out is None else put_out(op.name, out, result)
+    return slow
+
+
+def run_inplace(op, values):
+    """An in-place operator on bound arguments."""
+    target = values[op.schema.params[0].name]
+    key, tagged, tensors, scalars = classify(op, values)
+    if not isinstance(target, Tensor):
+        raise TypeError(f"{op.name}_() needs a Tensor to write to, not {type(target).__name__}")
+    call = infer(op, op.inplace_calls, key, tagged, target._meta.plain)
+    return finish_inplace(call, tensors, scalars)
+
+
+def put_out(name, out, result):
+    """Write one result, or several, into ``out=``."""
+    if isinstance(result, Tensor):
+        if not isinstance(out, Tensor):
+            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+        return write_out(name, out, result)
+    if not isinstance(out, tuple | list) or len(out) != len(result):
+        raise TypeError(f"{name}(): argument 'out' must be tuple of {len(result)} Tensors")
+    written = [write_out(name, o, r) for o, r in zip(out, result, strict=True)]
+    return type(result)(*written) if hasattr(result, "_fields") else tuple(written)
+
+
+def general(overloads, function, form):
+    """A function that picks its overload from the types of the arguments."""
+    return types.FunctionType(_GENERAL, dict(slow=_slow_path(overloads, function, form)))
+
+
+def _general_code():
+    def generated(*args, **kwargs):
+        return slow(args, kwargs)  # noqa: F821
+    return generated.__code__
+
+
+_GENERAL = _general_code()
+
+
+def composite_function(op):
+    """A composite: its own Python function behind the check for overrides."""
+    body = op.body
+    takes_out = "out" in op.variants
+
+    def build(function):
+        def run(*args, **kwargs):
+            if has_override(args, kwargs):
+                found = handle_override(function, args, kwargs)
+                if found is not NotImplemented:
+                    return found
+            for name in [k for k in kwargs if k in SYNONYMS and k not in parameters]:
+                target = SYNONYMS[name]
+                kwargs["input" if target == "self" else target] = kwargs.pop(name)
+            out = kwargs.pop("out", None) if takes_out else None
+            result = body(*args, **kwargs)
+            return result if out is None else put_out(op.name, out, result)
+        parameters = set(inspect.signature(body).parameters)
+        return types.FunctionType(_GENERAL, {"slow": lambda args, kwargs: run(*args, **kwargs)})
+    return lazy_function(op.name, op.__doc__, build)
+
+
+# ---------------------------------------------------------------------------------- tables
+def function_of(overloads, form="call"):
+    """The public function of a name's overloads in one form."""
+    first = overloads[0]
+    if first.kind == "composite":
+        return composite_function(first)
+    name = first.name + ("_" if form == "inplace" else "")
+
+    def build(function):
+        if len(overloads) == 1 and not form_takes_varargs(first):
+            return generate(first, function, "view" if first.kind == "view" else form)
+        return general(overloads, function, form)
+    doc = "\n\n".join(dict.fromkeys(filter(None, (op.__doc__ for op in overloads))))
+    return lazy_function(name, doc, build)
+
+
+def install():
+    """Fill the public namespaces and the Tensor class from the registry."""
+    for name, overloads in REGISTRY.items():
+        variants = frozenset().union(*(op.variants for op in overloads))
+        if variants != {"inplace"}:
+            functions[name] = function_of(overloads)
+            _place(name, variants, functions[name])
+        if "inplace" in variants:
+            writable = [op for op in overloads if "inplace" in op.variants]
+            inplace = function_of(writable, "inplace")
+            setattr(Tensor, name + "_", inplace)
+            for space in NAMESPACES:
+                if space in variants:
+                    public[space].setdefault(name + "_", inplace)
+
+
+def _place(name, variants, function):
+    if "." in name:  # an alias in another namespace, e.g. special.expit
+        space, _, short = name.partition(".")
+        public[space][short] = function
+        return
+    for space in NAMESPACES:
+        if space in variants:
+            public[space][name] = function
+    if "method" in variants:
+        setattr(Tensor, name, function)

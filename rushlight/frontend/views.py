@@ -1,0 +1,213 @@
+"""Views: tensors that share a storage, and PyTorch's rules about their history.
+
+The rules (who may be written in place, when a view's history is derived again, what the errors say)
+were established by comparing random programs with PyTorch; tests/programs/fuzz repeats that.
+"""
+
+from ..engine.base.meta import meta_of
+from ..engine.base.shapes import extent
+from ..engine.ir import lang as L
+from ..engine.ir.graph import Graph
+from ..engine.ir.primitives import PRIMITIVES
+from ..engine.record import state
+from ..engine.record.call import Call, call_of
+from .arguments import static
+from .dispatch import OpNode
+from .graph import edge
+from .tensor import Tensor, ViewInfo
+
+
+class ViewCall:
+    """A view operator on given metadata: where results lie, and (when asked) its derivative."""
+
+    __slots__ = ("op", "arguments", "metas", "shifts", "_call")
+
+    def __init__(self, op, arguments, metas, shifts):
+        self.op, self.arguments, self.metas, self.shifts = op, arguments, metas, shifts
+        self._call = None
+
+    def call(self, source):
+        """The Call whose derivative this view has."""
+        if self._call is None:
+            if self.op.absolute:
+                self._call = as_strided_call(source._meta.plain, source._off, self.metas[0],
+                                             self.shifts[0])
+            else:
+                self._call = call_of(self.op, self.arguments)
+        return self._call
+
+
+def infer_view(op, key, source, arguments):
+    """The ViewCall of `op` on a source tensor; errors are raised here, at the user's call."""
+    meta = source._meta.plain
+    names = [p.name for p in op.schema.params][1:]
+    found = op.geometry(meta, source._off, **dict(zip(names, arguments, strict=True)))
+    placed = found if op.multi else [found]
+    metas = [meta_of(tuple(shape), meta.dtype, tuple(strides), meta.device)
+             for shape, strides, _ in placed]
+    _check_bounds(op, source, metas[0] if op.absolute else None, placed)
+    base = 0 if op.absolute else source._off
+    tagged = [("t", meta)] + [("s", a) for a in arguments]
+    view = ViewCall(op, tagged, metas, [offset - base for _, _, offset in placed])
+    if key is not None:
+        if len(op.calls) > 20_000:
+            op.calls.clear()
+        op.calls[key] = view
+    return view
+
+
+def _check_bounds(op, source, meta, placed):
+    """as_strided may not reach past the storage."""
+    if meta is not None and placed[0][2] + meta.extent > source._st.size:
+        raise RuntimeError(f"setStorage: sizes {list(meta.shape)}, strides {list(meta.strides)}, "
+                           f"storage offset {placed[0][2]}, and itemsize {meta.dtype.itemsize} "
+                           f"requiring a storage size of "
+                           f"{(placed[0][2] + meta.extent) * meta.dtype.itemsize} are out of bounds "
+                           f"for storage of size {source._st.nbytes}")
+
+
+def run_view(op, values):
+    """A view operator on bound arguments."""
+    params = op.schema.params
+    source = values[params[0].name]
+    if not isinstance(source, Tensor):
+        raise TypeError(f"{op.name}(): argument 'input' (position 1) must be Tensor, not "
+                        f"{type(source).__name__}")
+    arguments = tuple(static(p, values[p.name]) for p in params[1:])
+    if source._view is not None and state.grad and source.requires_grad:
+        edge(source)  # errors of history come before errors of shape
+    key = (source._meta.plain, *arguments) + ((source._off,) if op.absolute else ())
+    view = op.calls.get(key)
+    return finish_view(view or infer_view(op, key, source, arguments), source)
+
+
+def finish_view(view, source):
+    """The view(s) of `source`, with their place in the graph."""
+    op = view.op
+    recording = state.grad and (source._rg or source._view is not None and source.requires_grad)
+    edges = [edge(source)] if recording else None
+    node = OpNode(view.call(source), edges, ()) if recording and view.metas else None
+    made = ("multi" if op.multi else "default") if state.grad else "no_grad"
+    if state.inference:
+        made = "inference"
+    base = 0 if op.absolute else source._off
+    outs = [link(source, meta, base + shift, made, node, i)
+            for i, (meta, shift) in enumerate(zip(view.metas, view.shifts, strict=True))]
+    return tuple(outs) if op.multi else outs[0]
+
+
+def link(source, meta, offset, made="default", node=None, nr=0):
+    """An alias that knows it is a view of `source`."""
+    v = source._alias(meta, offset)
+    parent = source._view
+    if parent is None:
+        v._view = ViewInfo(source, made, v._vc.version)
+    else:
+        v._view = ViewInfo(parent.base, parent.made if made == "default" else made,
+                           v._vc.version)
+    v._inference = True if source._inference or state.inference else False
+    if node is not None:
+        v._fn, v._nr, v._rg = node, nr, True
+    return v
+
+
+# ----------------------------------------------------------------------------- history
+def grad_fn(t):
+    """The node that made t; a view whose memory was written since gets a new one from its base."""
+    info = t._view
+    if info is None:
+        return t._fn
+    if t._fn is None and not info.base.requires_grad:
+        return None
+    if info.version != t._vc.version:
+        refuse_rebase(t, indirect=True)
+        set_history(t, as_strided_node(info.base, t), 0)
+    return t._fn
+
+
+def as_strided_node(base, t):
+    """The node of t seen as as_strided of its base."""
+    call = as_strided_call(base._meta.plain, base._off, t._meta.plain, t._off)
+    return OpNode(call, [edge(base)], ())
+
+
+def as_strided_call(source, source_offset, target, offset):
+    """as_strided's derivative works on addresses: elements that share one share its cotangent, and
+    a source that itself overlaps gets the mean."""
+    graph = Graph()
+    x = graph.add_input(PRIMITIVES["input"], source.shape, source.dtype)
+    low = min(source_offset, offset)
+    size = max(source_offset + extent(source.shape, source.strides),
+               offset + extent(target.shape, target.strides), low + 1) - low
+    flat = L.store(L.const(graph, 0, source.dtype, (size,)), x, source_offset - low, source.strides)
+    graph.outputs = [L.load(flat, offset - low, target.shape, target.strides)]
+
+    def rule(grads, inputs, outputs):
+        return [_pull_back(grads[0], size, (source, source_offset - low), (target, offset - low))]
+
+    out = meta_of(target.shape, target.dtype, target.strides, target.device)
+    return Call(None, "as_strided", "AsStridedBackward0", graph, (source,), (), (out,), rule,
+                device=source.device)
+
+
+def _pull_back(g, size, source, target):
+    (src, src_offset), (dst, dst_offset) = source, target
+    zeros = L.const(g.graph, 0, g.dtype, (size,))
+    at_target = _places(g.graph, dst, dst_offset)
+    at_source = _places(g.graph, src, src_offset)
+    flat = L.put(zeros, at_target, g, "add")
+    if not src.dense:
+        ones = L.const(g.graph, 1, g.dtype, src.shape)
+        counts = L.put(zeros, at_source, ones, "add")
+        flat = L.where(L.eq(counts, 0), flat, flat / L.where(L.eq(counts, 0), L.like(counts, 1), counts))
+    return L.take(flat, at_source)
+
+
+def _places(graph, meta, offset):
+    total = L.const(graph, offset, L.iota(graph, 1).dtype, meta.shape)
+    for d, s in enumerate(meta.strides):
+        if s and meta.shape[d] > 1:
+            total = total + L.arange_along(total, d) * s
+    return total
+
+
+def set_history(t, node, nr):
+    """t was made by output `nr` of node; a retained gradient moves along."""
+    old, old_nr = t._fn, t._nr
+    t._fn, t._nr, t._rg = node, nr, True
+    if t._view is not None:
+        t._view.version = t._vc.version
+    if t._retains and old is not None and old is not node and old.retains and old_nr in old.retains:
+        if node.retains is None:
+            node.retains = {}
+        node.retains[nr] = old.retains.pop(old_nr)
+
+
+def refuse_rebase(v, indirect=False):
+    """Views that may not be written (or used after their base was written) say why."""
+    made = v._view.made
+    if made == "default":
+        return
+    what = "its base or another view of its base has been modified inplace" if indirect \
+        else "is being modified inplace"
+    if made == "multi" and v._fn is not None:
+        head = f"Output {v._nr} of {v._fn.name()} is a view and {what}."
+    else:
+        head = f"A view was created in {made} mode and {what} with grad mode enabled."
+    if made == "multi":
+        tail = (" This view is the output of a function that returns multiple views. Such functions "
+                "do not allow the output views to be modified inplace. You should replace the "
+                "inplace operation by an out-of-place one.")
+    elif made == "inference":
+        head = (f"A view was created in inference mode and {what} in normal mode.")
+        tail = ""
+    else:
+        tail = (" Given that this use case is ambiguous and error-prone, it is forbidden. You can "
+                "clarify your code by moving both the view and the inplace either both inside the "
+                "no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
+                "want the inplace to be tracked).")
+    raise RuntimeError(head + tail)
+
+
+Tensor.grad_fn = property(grad_fn, doc="The node that recorded this tensor, or None for a leaf.")
+
