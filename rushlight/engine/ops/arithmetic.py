@@ -4,7 +4,7 @@ import numpy as np
 
 from ..base import dtypes
 from ..ir import lang as L
-from .record import T, composite, pointwise
+from .record import pointwise
 
 
 def no_bool_subtract(op, common):
@@ -79,7 +79,123 @@ def floor_divide_values(a, b):
     return L.where(L.eq(b, L.like(b, 0)), a / b, floored)
 
 
-@composite("function,method,out")
-def square(input):
-    """``input ** 2``."""
-    return T.pow(input, 2)
+def _no_complex(op, common):
+    if common.is_complex:
+        raise RuntimeError(f'"{op.name}_cpu" not implemented for \'{common.type_name}\'')
+
+
+@pointwise("floor_divide(Tensor self, Tensor other) -> Tensor", dtypes=_no_complex,
+           differentiable=False)
+def floor_divide(self, other):
+    """Floor of the quotient, as Python's ``//``."""
+    return floor_divide_values(self, other)
+
+
+@pointwise("remainder(Tensor self, Tensor other) -> Tensor", dtypes=_no_complex)
+def remainder(self, other):
+    """Remainder with the sign of the divisor, as Python's ``%``."""
+    if self.dtype.category <= dtypes.INT and not self.dtype.is_signed:
+        return L.rem(self, other)
+    rest = L.rem(self, other)
+    wrong = L.ne(rest, L.like(rest, 0)) & L.ne(L.lt(rest, L.like(rest, 0)), L.lt(other, L.like(other, 0)))
+    return L.where(wrong, rest + other, rest)
+
+
+@pointwise("fmod(Tensor self, Tensor other) -> Tensor", dtypes=_no_complex)
+def fmod(self, other):
+    """Remainder with the sign of the dividend, as C's fmod."""
+    return L.rem(self, other)
+
+
+def _pow_gradient(grads, outputs, self, exponent):
+    g, e = grads[0], exponent
+    if e == 0:
+        return {"self": L.like(self, 0)}
+    compute = dtypes.OPMATH.get(outputs[0].dtype, outputs[0].dtype)
+    base, g = L.cast(self, compute), L.cast(g, compute)
+    slope = power_of_number(base, e - 1) * _number(e, compute)
+    return {"self": g * L.conjugate(slope)}
+
+
+def _number(value, dtype):
+    return value if dtype.is_complex or not isinstance(value, complex) else value.real
+
+
+def power_of_number(x, e):
+    """x ** e for an exponent known when the kernel is made."""
+    special = {0: lambda: L.like(x, 1), 1: lambda: x, 2: lambda: x * x, 3: lambda: x * x * x}
+    if e in special:
+        return special[e]()
+    if x.dtype.category >= dtypes.FLOAT:
+        if e == 0.5:
+            return L.sqrt(x)
+        if e == -0.5:
+            return L.rsqrt(x)
+        if e == -1:
+            return 1 / x
+        if e == -2:
+            return 1 / (x * x)
+    return L.pow_(x, L.like(x, e))
+
+
+@pointwise("pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", structural=("exponent",),
+           promotes=("self", "exponent"), vjp=_pow_gradient, node="PowBackward0")
+def pow_scalar(self, exponent):
+    """``self ** exponent``; the exponent is part of the kernel."""
+    if self.dtype.category <= dtypes.INT and exponent < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    return power_of_number(self, exponent)
+
+
+@pointwise("pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", node="PowBackward1")
+def pow_tensor(self, exponent):
+    """``self ** exponent`` elementwise."""
+    return L.pow_(self, exponent)
+
+
+@pointwise("pow.Scalar(Scalar self, Tensor exponent) -> Tensor", variants="function,out",
+           promotes=("self", "exponent"), node="PowBackward2")
+def pow_of_scalar(self, exponent):
+    """A number to elementwise powers."""
+    return L.pow_(self, exponent)
+
+
+@pointwise("addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor")
+def addcmul(self, tensor1, tensor2, value):
+    """``self + value * tensor1 * tensor2``."""
+    product = tensor1 * tensor2
+    return self + (product if value == 1 else product * value)
+
+
+def _no_integers(op, common):
+    if common.category <= dtypes.INT:
+        raise RuntimeError("Integer division with addcdiv is no longer supported, and in a future  "
+                           "release addcdiv will perform a true division of tensor1 and tensor2. The "
+                           "historic addcdiv behavior can be implemented as (input + value * "
+                           "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs.")
+
+
+@pointwise("addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+           dtypes=_no_integers)
+def addcdiv(self, tensor1, tensor2, value):
+    """``self + value * tensor1 / tensor2``."""
+    quotient = tensor1 / tensor2
+    return self + (quotient if value == 1 else quotient * value)
+
+
+@pointwise("lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor")
+def lerp(self, end, weight):
+    """``self + weight * (end - self)``, exact at both ends."""
+    return _lerp(self, end, weight)
+
+
+@pointwise("lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor", node="LerpBackward1")
+def lerp_tensor(self, end, weight):
+    """``self + weight * (end - self)`` with elementwise weights."""
+    return _lerp(self, end, weight)
+
+
+def _lerp(start, end, weight):
+    small = L.abs_(weight) < 0.5
+    step = end - start
+    return L.where(small, start + weight * step, end - step * (1 - weight))

@@ -2,7 +2,12 @@
 
 from . import (  # noqa: F401
     arithmetic,
+    compare,
     indexing,
+    joining,
     memory,
+    products,
+    reduce,
+    unary,
     views,
 )

@@ -140,9 +140,11 @@ def _common_device(op, metas):
 
 # ------------------------------------------------------------------------------- pointwise
 def _is_operand(op, param, tag):
+    if tag not in "tn":
+        return False
     if op.promotes is not None:
         return param.name in op.promotes
-    return tag in "tn" and (param.type.startswith("Tensor") or param.name == "other")
+    return (param.type.startswith("Tensor") or param.name == "other")
 
 
 def _pointwise(op, graph, arguments, values, metas):
