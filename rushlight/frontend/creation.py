@@ -287,13 +287,11 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
 
 # ---------------------------------------------------------------------------- from data
 def from_data(array, dtype):
-    """A tensor that owns a contiguous copy of an array already of the right dtype."""
-    array = np.ascontiguousarray(array)
-    meta = meta_of(array.shape, dtype)
-    flat = array.reshape(-1)
-    if not flat.flags.writeable or not flat.flags.owndata and flat.base is None:
+    """A tensor over an array the caller gives away (copied where it is not plain memory)."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    if not flat.flags.writeable:
         flat = flat.copy()
-    return wrap(Storage(dtype, flat.size, cpu, flat), meta)
+    return wrap(Storage(dtype, flat.size, cpu, flat), meta_of(array.shape, dtype))
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):

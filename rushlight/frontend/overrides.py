@@ -122,3 +122,8 @@ class TorchFunctionMode:
 
     def __exit__(self, *exc):
         state.function_modes.remove(self)
+
+
+def is_tensor_like(obj):
+    """Is it a Tensor, or something with ``__torch_function__``?"""
+    return isinstance(obj, Tensor) or hasattr(obj, "__torch_function__")

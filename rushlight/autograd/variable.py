@@ -1,0 +1,3 @@
+"""``torch.autograd.variable``: Variable is Tensor."""
+
+from ..frontend.tensor import Tensor as Variable  # noqa: F401
