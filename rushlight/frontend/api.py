@@ -65,6 +65,7 @@ from .formats import (
     strided,
 )
 from .install import functions, install, public
+from .creation import from_data  # noqa: F401
 from .interchange import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, positions_of
 from .modes import (
     enable_grad,
@@ -74,7 +75,36 @@ from .modes import (
     no_grad,
     set_grad_enabled,
 )
-from .results import return_types
+from .printing import set_printoptions, tensor_str
+from .random import (
+    Generator,
+    _sample_dirichlet,
+    _standard_gamma,
+    bernoulli,
+    binomial,
+    default_generator,
+    dropout_mask,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    multinomial,
+    normal,
+    poisson,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    rrelu_noise,
+    seed,
+    set_rng_state,
+)
+from .results import return_type, return_types
+from .serialization import load, save
+from .serialization_rebuild import TypedStorage, reduce_tensor
+from .storage_api import UntypedStorage
 from .tensor import Tensor
 
 half, float, double = float16, float32, float64  # noqa: A001
@@ -135,6 +165,9 @@ for _name, _function in (("slice_view", functions["slice"]), ("index_values", fu
     setattr(Tensor, _name, _function)
 Tensor.__new__ = staticmethod(_construct.construct)
 Tensor.__torch_function__ = classmethod(overrides.default_torch_function)
+Tensor.__repr__ = lambda self, *, tensor_contents=None: tensor_str(
+    self, tensor_contents=tensor_contents)
+Tensor.__reduce_ex__ = lambda self, protocol: reduce_tensor(self)
 _tensor.LAYOUTS.update(LAYOUTS)
 operators.install_operators(Tensor, public["function"])
 
@@ -148,4 +181,5 @@ class _Everything:
 
 T.bind(_Everything())
 __all__ = [n for n in globals() if not n.startswith("_") and n not in (
-    "install", "public", "functions", "T", "promote", "overrides", "operators")]
+    "install", "public", "functions", "T", "promote", "overrides", "operators", "reduce_tensor",
+    "tensor_str", "dropout_mask", "rrelu_noise", "positions_of", "return_type")]

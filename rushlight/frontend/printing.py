@@ -115,6 +115,7 @@ def _float_style(values: np.ndarray) -> _Style:
     if not counted.size:
         return _Style(1, _write_integral)
     precision = PRINT_OPTS.precision
+    write: Callable[[float], str]
     if _wants_scientific(np.abs(counted)):
         write = f"{{:.{precision}e}}".format
     elif (counted == np.ceil(counted)).all():
@@ -336,7 +337,8 @@ def _with_suffixes(text: str, suffixes: list[str], indent: int, newline: bool = 
 
 # --- from a tensor ---------------------------------------------------------------------------
 
-_COMPRESSED_PARTS = {
+# The methods that return the two index tensors of a compressed sparse layout.
+COMPRESSED_INDICES = {
     "torch.sparse_csr": ("crow_indices", "col_indices"),
     "torch.sparse_csc": ("ccol_indices", "row_indices"),
     "torch.sparse_bsr": ("crow_indices", "col_indices"),
@@ -392,7 +394,7 @@ def _sparse_parts(t, layout: str, hidden: bool) -> list[tuple[str, np.ndarray | 
     if layout == "torch.sparse_coo":
         parts = {"indices": t._indices(), "values": t._values()}
     else:
-        parts = {name: getattr(t, name)() for name in (*_COMPRESSED_PARTS[layout], "values")}
+        parts = {name: getattr(t, name)() for name in (*COMPRESSED_INDICES[layout], "values")}
     return [
         (name, None if hidden else tensor_values(part), tuple(part.shape))
         for name, part in parts.items()

@@ -2,8 +2,9 @@
 
 An archive (serialization_zip.py) holds a pickle of the object, ``data.pkl``, in which each storage
 is only named, and the bytes of each storage once, as ``data/0``, ``data/1``, ... Tensors that share
-a storage in the program share it after loading. Next: serialization_pickle.py (what a pickle may
-name and do), serialization_config.py (settings, devices), serialization_legacy.py (old formats).
+a storage in the program share it after loading. Next: serialization_pickle.py (names),
+serialization_unpickle.py (what a file may do), serialization_config.py (settings and devices),
+serialization_legacy.py (old formats).
 """
 
 import errno
@@ -24,6 +25,7 @@ import numpy as np
 from .. import frontend as rl
 from . import serialization_legacy as legacy
 from . import serialization_pickle as pickling
+from . import serialization_unpickle as unpickling
 from . import storage_api
 from .serialization_config import (
     LoadEndianness,
@@ -40,14 +42,15 @@ from .serialization_config import (
     set_default_load_endianness,
     set_default_mmap_options,
 )
-from .serialization_pickle import (
+from .serialization_rebuild import MetaStorage, TypedStorage, _rebuild_tensor
+from .serialization_unpickle import (
     WeightsUnpickler,
     add_safe_globals,
     clear_safe_globals,
     get_safe_globals,
+    maybe_ascii,
     safe_globals,
 )
-from .serialization_rebuild import MetaStorage, TypedStorage, _rebuild_tensor
 from .serialization_zip import ZipReader, ZipWriter
 
 __all__ = [
@@ -265,8 +268,7 @@ def load(
         pickle_module = WeightsUnpickler
     mmap = config.load.mmap if mmap is None else mmap
     pickle_load_args.setdefault("encoding", "utf-8")
-    is_path = isinstance(f, (str, os.PathLike))
-    if is_path and os.fsdecode(f).endswith(".safetensors"):
+    if isinstance(f, (str, os.PathLike)) and os.fsdecode(f).endswith(".safetensors"):
         return _load_safetensors(f, restore_function(map_location))
     try:
         with _open_to_read(f) as file:
@@ -361,7 +363,7 @@ class _Source:
             )
         storages = _ArchiveStorages(archive, self._restore, self._map_location, self._mapped)
         pickled = io.BytesIO(archive.read("data.pkl"))
-        return pickling.make_unpickler(
+        return unpickling.make_unpickler(
             self._pickle_module, pickled, storages.find, **pickle_load_args
         ).load()
 
@@ -388,7 +390,7 @@ class _ArchiveStorages:
 
     def find(self, saved_id: tuple) -> TypedStorage:
         """The storage that a persistent id stands for."""
-        kind = pickling.maybe_ascii(saved_id[0])
+        kind = maybe_ascii(saved_id[0])
         if kind != "storage":
             raise RuntimeError(
                 f"Unknown typename for persistent_load, expected 'storage' but got '{kind}'"
@@ -397,7 +399,7 @@ class _ArchiveStorages:
         dtype = storage_type.dtype
         if key not in self._found:
             nbytes = numel * dtype.itemsize
-            location = pickling.maybe_ascii(location)
+            location = maybe_ascii(location)
             self._found[key] = self._read(f"data/{key}", nbytes, dtype, location)
         return TypedStorage(wrap_storage=self._found[key], dtype=dtype)
 
@@ -496,5 +498,5 @@ def get_unsafe_globals_in_checkpoint(f: str | os.PathLike | IO[bytes]) -> list[s
                 "Expected input to be a checkpoint returned by torch.save but got a torchscript "
                 "checkpoint"
             )
-        names = pickling.globals_in_pickle(archive.read("data.pkl"))
-    return list(names - pickling.allowed_names())
+        names = unpickling.globals_in_pickle(archive.read("data.pkl"))
+    return list(names - unpickling.allowed_names())

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from .. import frontend as rl
-from .serialization_pickle import maybe_ascii
 from .serialization_rebuild import MetaStorage
+from .serialization_unpickle import maybe_ascii
 
 RestoreLocation = Callable[[Any, str], Any]
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from . import serialization_pickle as pickling
 from . import serialization_rebuild as rebuild
+from . import serialization_unpickle as unpickling
 from . import storage_api
 from .serialization_config import RestoreLocation
 from .serialization_rebuild import TypedStorage
@@ -58,21 +59,21 @@ def load(file: IO[bytes], restore: RestoreLocation, pickle_module, **kwargs) -> 
         pickle_module: what to unpickle with, or `WeightsUnpickler`.
     """
     if file.tell() == 0 and _is_tar(file):
-        if pickle_module is pickling.WeightsUnpickler:
+        if pickle_module is unpickling.WeightsUnpickler:
             raise RuntimeError(
                 "Cannot use ``weights_only=True`` with files saved in the legacy .tar format. "
                 "Pass weights_only=False if you trust the source of the file: it may run any code."
             )
         return _load_tar(file, restore, pickle_module, **kwargs)
-    if pickling.load_one(pickle_module, file, **kwargs) != _MAGIC_NUMBER:
+    if unpickling.load_one(pickle_module, file, **kwargs) != _MAGIC_NUMBER:
         raise RuntimeError("Invalid magic number; corrupt file?")
-    version = pickling.load_one(pickle_module, file, **kwargs)
+    version = unpickling.load_one(pickle_module, file, **kwargs)
     if version != _PROTOCOL_VERSION:
         raise RuntimeError(f"Invalid protocol version: {version}")
-    pickling.load_one(pickle_module, file, **kwargs)
+    unpickling.load_one(pickle_module, file, **kwargs)
     storages = _Storages(restore)
-    result = pickling.make_unpickler(pickle_module, file, storages.find, **kwargs).load()
-    for key in pickling.load_one(pickle_module, file, **kwargs):
+    result = unpickling.make_unpickler(pickle_module, file, storages.find, **kwargs).load()
+    for key in unpickling.load_one(pickle_module, file, **kwargs):
         storages.fill(key, file)
     return result
 
@@ -87,7 +88,7 @@ class _Storages:
 
     def find(self, saved_id: tuple) -> Any:
         """The storage, or class, that a persistent id of the object's pickle stands for."""
-        kind = pickling.maybe_ascii(saved_id[0])
+        kind = unpickling.maybe_ascii(saved_id[0])
         if kind == "module":
             # (class, file, source): the source served to warn of changes; the class is enough.
             return saved_id[1]
@@ -97,7 +98,7 @@ class _Storages:
         if key not in self._roots:
             nbytes = numel * storage_type.dtype.itemsize
             untyped = storage_api.UntypedStorage.from_bytes(np.zeros(nbytes, np.uint8))
-            untyped = self._restore(untyped, pickling.maybe_ascii(location))
+            untyped = self._restore(untyped, unpickling.maybe_ascii(location))
             self._roots[key] = TypedStorage(wrap_storage=untyped, dtype=storage_type.dtype)
         return self._roots[key] if view is None else self._view(self._roots[key], *view)
 
@@ -156,7 +157,7 @@ def _load_tar(file: IO[bytes], restore: RestoreLocation, pickle_module, **kwargs
         def find(saved_id):
             return saved_id[0] if isinstance(saved_id, tuple) else objects[int(saved_id)]
 
-        return pickling.make_unpickler(
+        return unpickling.make_unpickler(
             pickle_module, _member(tar, "pickle"), find, **kwargs
         ).load()
 

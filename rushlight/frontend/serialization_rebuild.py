@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import frontend as rl
 from . import storage_api
+from .printing import COMPRESSED_INDICES
 
 # Saved by torch.save as numbers of one of these types, each with its own legacy storage class.
 STORAGE_DTYPES = {
@@ -141,7 +142,7 @@ def _reduce_plain(t) -> tuple:
         return _rebuild_meta_tensor_no_storage, (t.dtype, size, stride, t.requires_grad)
     t = t.resolve_conj().resolve_neg() if t.is_conj() or t.is_neg() else t
     untyped = t.untyped_storage()
-    place = (t.storage_offset(), size, stride, t.requires_grad, OrderedDict())
+    place: tuple = (t.storage_offset(), size, stride, t.requires_grad, OrderedDict())
     if t.dtype in typed_dtypes():
         typed = TypedStorage(wrap_storage=untyped, dtype=t.dtype)
         return _rebuild_tensor_v2, (typed, *place)
@@ -154,18 +155,10 @@ def typed_dtypes() -> dict[Any, str]:
     return {getattr(rl, dtype): name for name, dtype in STORAGE_DTYPES.items()}
 
 
-_COMPRESSED_INDICES = {
-    "torch.sparse_csr": ("crow_indices", "col_indices"),
-    "torch.sparse_csc": ("ccol_indices", "row_indices"),
-    "torch.sparse_bsr": ("crow_indices", "col_indices"),
-    "torch.sparse_bsc": ("ccol_indices", "row_indices"),
-}
-
-
 def _sparse_parts(t) -> tuple:
     if str(t.layout) == "torch.sparse_coo":
         return t._indices(), t._values(), t.size(), t.is_coalesced()
-    compressed, plain = _COMPRESSED_INDICES[str(t.layout)]
+    compressed, plain = COMPRESSED_INDICES[str(t.layout)]
     return getattr(t, compressed)(), getattr(t, plain)(), t.values(), t.size()
 
 
@@ -240,7 +233,7 @@ def _rebuild_sparse_tensor(layout, data):
         return rl.sparse_coo_tensor(
             indices, values, size, is_coalesced=is_coalesced, check_invariants=True
         )
-    if str(layout) in _COMPRESSED_INDICES:
+    if str(layout) in COMPRESSED_INDICES:
         return rl.sparse_compressed_tensor(*data, layout=layout, check_invariants=True)
     raise NotImplementedError(f"rebuilding sparse tensor for layout {layout}")
 
@@ -296,6 +289,11 @@ _rebuild_wrapper_subclass = _unsupported("_rebuild_wrapper_subclass", "wrapper s
 
 
 def _build(storage, dtype, storage_offset, size, stride, requires_grad):
+    if requires_grad and not (dtype.is_floating_point or dtype.is_complex):
+        raise RuntimeError(
+            "only Tensors of floating point and complex dtype can require gradients, but the "
+            f"checkpoint has one of {dtype} that does"
+        )
     offset = operator.index(storage_offset)
     size, stride = tuple(map(operator.index, size)), tuple(map(operator.index, stride))
     _check_bounds(storage.nbytes(), dtype.itemsize, offset, size, stride)

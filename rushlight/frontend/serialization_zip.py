@@ -200,7 +200,8 @@ def read_exactly(file: IO[bytes], size: int, what: str) -> np.ndarray:
     result = np.empty(size, np.uint8)
     if hasattr(file, "readinto"):
         done = 0
-        while done < size and (count := file.readinto(memoryview(result)[done:])):
+        view = memoryview(result)  # type: ignore[arg-type]
+        while done < size and (count := file.readinto(view[done:])):
             done += count
     else:
         data = file.read(size)

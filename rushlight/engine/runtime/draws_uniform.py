@@ -6,6 +6,7 @@ contiguous NumPy array. An empty result consumes nothing. Next: `draws_normal.py
 """
 
 import math
+import operator
 import warnings
 
 import ml_dtypes
@@ -113,14 +114,16 @@ def rrelu_noise(generator, input, lower=1 / 8, upper=1 / 3):
         input: floating array, not float16. Only the elements at or below 0 consume words.
         lower, upper: floats, ``lower <= upper``.
 
-    Returns: an array of `input`'s shape and dtype; rrelu's value is its product with `input`.
+    Returns: an array of `input`'s shape and dtype, but float32 for bfloat16; rrelu's value is its
+        product with `input`, rounded then.
     """
     allowed = FULL_FLOATING | {bfloat16}
-    dtype = check_dtype(input.dtype, allowed, "rrelu_with_noise_out_cpu")
+    dtype = working(check_dtype(input.dtype, allowed, "rrelu_with_noise_out_cpu"))
     leaking = input <= 0
     noise = np.ones(input.shape, dtype)
-    slopes = _uniform64(generator, int(np.count_nonzero(leaking)), float(lower), float(upper))
-    noise[leaking] = cast(slopes, dtype)
+    low, high = float(dtype.type(lower)), float(dtype.type(upper))
+    # This kernel of PyTorch's is built without fused multiply-add.
+    noise[leaking] = generator.uniform64(int(np.count_nonzero(leaking))) * (high - low) + low
     return noise
 
 
@@ -139,6 +142,7 @@ def random(generator, shape, low=None, high=None, dtype=np.float32):
     Raises: RuntimeError if the range is empty or beyond `dtype`.
     """
     dtype = np.dtype(dtype)
+    low, high = (bound if bound is None else operator.index(bound) for bound in (low, high))
     if low is None and high is None:
         return _random_any(generator, shape, check_dtype(dtype, _MASKABLE, "random_kernel_cpu"))
     if high is None and low == _INT64.min:
@@ -174,10 +178,11 @@ def _random_any(generator, shape, dtype):
 
 
 def _random_int64(generator, shape, dtype):
-    if dtype not in {np.dtype(np.int64), bfloat16} | FULL_FLOATING:
+    wide = FULL_FLOATING | {np.dtype(np.int64), bfloat16}
+    kernel = "random_full_64_bits_range_kernel_cpu"
+    if check_dtype(dtype, SIGNED_OR_BYTE | wide, kernel) not in wide:
         raise RuntimeError(
-            "random_full_64_bits_range_kernel_cpu handles only int64, double, float and "
-            f"bfloat16, got {names(dtype).scalar}"
+            f"{kernel} handles only int64, double, float and bfloat16, got {names(dtype).scalar}"
         )
     return cast(generator.random64(numel(shape)).view(np.int64), dtype).reshape(shape)
 
