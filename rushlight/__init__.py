@@ -10,7 +10,7 @@ from .frontend import *  # noqa: F403
 
 __version__ = "0.1.0"
 _ROOMS = ("autograd", "nn", "optim", "utils", "random", "linalg", "special", "fft", "backends", "cuda", "overrides",
-          "vision", "interop", "testing", "cli", "serialization")
+          "vision", "interop", "testing", "cli", "serialization", "storage")
 
 
 def __getattr__(name):

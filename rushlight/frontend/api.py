@@ -3,6 +3,8 @@
 Loading it installs the operators on Tensor.
 """
 
+import types
+
 from ..engine.base import promote
 from ..engine.base.device import device
 from ..engine.base.dtypes import (
@@ -64,6 +66,7 @@ from .formats import (
     sparse_csr,
     strided,
 )
+from .hooks import RemovableHandle
 from .install import functions, install, public
 from .creation import from_data  # noqa: F401
 from .interchange import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, positions_of
@@ -139,6 +142,15 @@ def result_type(tensor1, tensor2):
         for t in (tensor1, tensor2)])
 
 
+def typename(obj):
+    """The name of an object's type; a tensor's is like ``torch.FloatTensor``."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    kind = type(obj)
+    home = "" if kind.__module__ in ("builtins", "__builtin__") else kind.__module__ + "."
+    return home + kind.__qualname__
+
+
 def clone(input, *, memory_format=preserve_format):
     """A copy with history."""
     return input.clone(memory_format=memory_format)
@@ -174,6 +186,8 @@ operators.install_operators(Tensor, public["function"])
 
 class _Everything:
     """What composite bodies see as `T`: internal operators, then the flat namespace."""
+
+    nn = types.SimpleNamespace(**public["nn"])  # torch.nn.functional's own
 
     def __getattr__(self, name):
         return functions[name] if name in functions else globals()[name]

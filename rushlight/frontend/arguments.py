@@ -98,6 +98,7 @@ _ACCEPT = {
     "float[]": _sequence_of(is_number),
     "bool": lambda v: isinstance(v, bool | np.bool_),
     "str": lambda v: isinstance(v, str),
+    "Padding": lambda v: isinstance(v, str) or is_int(v) or _sequence_of(is_int)(v),
     "dtype": lambda v: isinstance(v, dtypes.dtype) or v in (float, int, bool, complex),
     "Device": lambda v: isinstance(v, device | str | int),
     "Layout": lambda v: True,
@@ -115,7 +116,7 @@ def static(param, value):
     kind = param.type.rstrip("?")
     if kind == "int":
         return operator.index(python_number(value))
-    if kind == "int[]":
+    if kind == "int[]" or kind == "Padding" and not isinstance(value, str):
         items = (value,) if is_int(value) else value
         return tuple(operator.index(python_number(i)) for i in items)
     if kind == "float[]":

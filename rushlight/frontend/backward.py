@@ -145,11 +145,10 @@ def _tensor_hooks(node, grads):
     if hooks:
         for nr, table in hooks.items():
             for hook in list(table.values()):
-                if grads[nr] is not None:
-                    found = hook(grads[nr])
-                    replaced = True
-                    if found is not None:
-                        grads[nr] = _checked(found, grads[nr])
+                found = hook(grads[nr])  # None where no gradient arrived, as in PyTorch
+                replaced = True
+                if found is not None:
+                    grads[nr] = _checked(found, grads[nr])
     if node.retains:
         for nr, ref in list(node.retains.items()):
             t = ref()
@@ -161,7 +160,7 @@ def _tensor_hooks(node, grads):
 def _checked(found, g):
     if not isinstance(found, Tensor):
         raise TypeError(f"expected Variable, but hook returned '{type(found).__name__}'")
-    if found.shape != g.shape:
+    if g is not None and found.shape != g.shape:
         raise RuntimeError(f"hook '<hook>' has changed the size of value: {list(g.shape)} to "
                            f"{list(found.shape)}")
     return found

@@ -21,11 +21,12 @@ _caches: list = []
 class OpNode(Node):
     """The node of a recorded Call."""
 
-    __slots__ = ("call", "saved", "scalars", "freed")
+    __slots__ = ("call", "saved", "scalars", "freed", "reads")
 
     def __init__(self, call, edges, scalars):
         super().__init__(call.node_name, edges, len(call.out_metas))
         self.call, self.scalars, self.saved, self.freed = call, scalars, {}, False
+        self.reads = False
 
     def _derivative(self):
         needs = tuple([i for i, e in enumerate(self.edges) if e is not None])
@@ -34,7 +35,9 @@ class OpNode(Node):
     def save_inputs(self, tensors, clone_self=None):
         """Remember the operands the derivative reads (of one written in place: its old value)."""
         n = len(self.call.metas)
-        for i in self._derivative().inputs:
+        d = self._derivative()
+        self.reads = bool(d.inputs or d.outputs)
+        for i in d.inputs:
             if i < n:
                 self.saved[i] = Saved(clone_self() if i == 0 and clone_self else tensors[i])
 
@@ -77,7 +80,7 @@ class OpNode(Node):
                 "you need to access saved tensors after calling backward.")
 
     def release(self):
-        if self.saved:
+        if self.reads:  # a Python number the derivative reads counts as saved, too
             self.freed = True
             self.saved = {}
 
@@ -130,8 +133,6 @@ def attach(call, tensors, scalars, outs):
         return
     edges = [edge(t) if f and t.requires_grad else None
              for t, f in zip(tensors, call.float_inputs, strict=True)]
-    if not any(edges):
-        return
     for t in tensors:
         if t._inference:
             raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use "

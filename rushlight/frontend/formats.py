@@ -27,7 +27,7 @@ class memory_format:  # noqa: N801
         return self.name
 
 
-layout.__module__ = memory_format.__module__ = "torch"
+layout.__module__ = memory_format.__module__ = "rushlight"
 strided = layout("strided")
 sparse_coo = layout("sparse_coo")
 sparse_csr = layout("sparse_csr")

@@ -54,36 +54,41 @@ def lazy_function(name, doc, build, module="rushlight"):
 
 # ------------------------------------------------------------------------ generated source
 def generate(op, function, form):
-    """The Python function of one overload; form is "call", "inplace" or "view"."""
+    """The Python function of one overload; form is "call", "inplace", "view" or "flag" (torch.nn's
+    functions with an ``inplace=False`` argument)."""
     params = op.schema.params
     tensors, lines = [], []
     for i, p in enumerate(params):
         lines += _key_lines(op, p, public_name(p), i, tensors)
     with_out = form == "call" and "out" in op.variants
-    head = _head(op, params, with_out)
+    head = _head(op, params, with_out, form == "flag")
     names = ", ".join(f"k{i}" for i in range(len(params)))
     if form == "view" and op.absolute:
         names += ", input._off"
     tail = {"call": f"return finish(call, {_tensor_expression(tensors)}, ss)",
+            "flag": f"return finish(call, {_tensor_expression(tensors)}, ss)",
             "inplace": f"return finish_inplace(call, {_tensor_expression(tensors)}, ss)",
             "view": "return finish_view(call, input)"}[form]
     slow = f"slow(({''.join(public_name(p) + ', ' for p in params if not p.kw_only)}), dict(" + \
         ", ".join([f"{public_name(p)}={public_name(p)}" for p in params if p.kw_only]
                   + (["out=out"] if with_out else []) + ["**extra"]) + "))"
     guard = "extra or out is not None" if with_out else "extra"
+    flag = f"    if inplace: return write({', '.join(map(public_name, params))})"
     source = "\n".join([
-        head, f"    if {guard}: return {slow}", "    try:", "        ss = ()",
+        head, *([flag] if form == "flag" else []), f"    if {guard}: return {slow}", "    try:", "        ss = ()",
         *(f"        {t}" for t in lines), f"        call = CALLS[({names},)]",
         "    except (AttributeError, KeyError, TypeError):", f"        return {slow}", f"    {tail}"])
     cache = op.inplace_calls if form == "inplace" else op.calls
     scope = {f"d{i}": p.default for i, p in enumerate(params) if p.default is not REQUIRED}
     scope.update(CALLS=cache, KINDS=NUMBER_KINDS, finish=finish, finish_inplace=finish_inplace,
                  finish_view=finish_view, slow=_slow_path([op], function, form))
+    if form == "flag":
+        scope["write"] = generate(op, function, "inplace")
     exec(compile(source, f"<rushlight {op.full_name} {form}>", "exec"), scope)  # noqa: S102
     return scope["generated"]
 
 
-def _head(op, params, with_out):
+def _head(op, params, with_out, with_flag):
     parts, starred = [], False
     for i, p in enumerate(params):
         if p.kw_only and not starred:
@@ -91,6 +96,8 @@ def _head(op, params, with_out):
             starred = True
         default = "" if p.default is REQUIRED else f"=d{i}"
         parts.append(public_name(p) + default)
+    if with_flag:
+        parts.append("inplace=False")
     if with_out:
         parts += ["out=None"] if starred else ["*", "out=None"]
     return f"def generated({', '.join(parts)}, **extra):"
@@ -248,10 +255,13 @@ def install():
     """Fill the public namespaces and the Tensor class from the registry."""
     for name, overloads in REGISTRY.items():
         variants = frozenset().union(*(op.variants for op in overloads))
+        flagged = name.startswith("nn.") and "inplace" in variants
         if variants != {"inplace"}:
-            functions[name] = function_of(overloads)
+            functions[name] = function_of(overloads, "flag" if flagged else "call")
             _place(name, variants, functions[name])
-        if "inplace" in variants:
+        if flagged:
+            _place(name + "_", variants, function_of(overloads, "inplace"))
+        elif "inplace" in variants:
             writable = [op for op in overloads if "inplace" in op.variants]
             inplace = function_of(writable, "inplace")
             setattr(Tensor, name + "_", inplace)

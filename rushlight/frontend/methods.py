@@ -427,7 +427,9 @@ def retain_grad(self):
     node.retains[self._nr] = weakref.ref(self)
 
 
-Tensor.retains_grad = property(lambda self: self._retains, doc="Was retain_grad called?")
+Tensor.retains_grad = property(
+    lambda self: (self.is_leaf or self.grad_fn is not None) and self._retains,
+    doc="Was retain_grad called?")
 
 
 @method

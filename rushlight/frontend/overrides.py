@@ -26,9 +26,17 @@ def overloaded_args(args, kwargs):
     return found
 
 
+_PLAIN = {Tensor, int, float, bool, str, type(None)}
+
+
 def has_override(args, kwargs):
     """Must this call leave the fast path?"""
-    return bool(state.function_modes) or bool(overloaded_args(args, kwargs))
+    if state.function_modes:
+        return True
+    for a in (*args, *kwargs.values()) if kwargs else args:
+        if a.__class__ not in _PLAIN:
+            return bool(overloaded_args(args, kwargs))
+    return False
 
 
 def disabled_function(func, types, args=(), kwargs=None):

@@ -77,7 +77,7 @@ class Generator(generators.Generator):
         return _restored, (super().get_state(),)
 
 
-Generator.__module__ = "torch"
+Generator.__module__ = "rushlight"
 
 
 def _restored(state):
@@ -87,6 +87,7 @@ def _restored(state):
 
 
 default_generator = Generator()
+default_generator.seed()  # as in PyTorch, an unseeded program differs from run to run
 
 
 def manual_seed(seed):
@@ -306,22 +307,28 @@ def rrelu_noise(input, lower, upper, generator=None):
 
 
 # -------------------------------------------------------------------------------- in place
-def _write(t, values):
+def _write(t, values, node="RandomBackward0"):
     """Put drawn values (in memory order of a dense t) into t; gradients stop there."""
     meta = t._meta.plain
     values = np.ascontiguousarray(values).astype(meta.dtype.np, copy=False).reshape(-1)
     strides = meta.strides if meta.dense else None
     drawn = wrap(Storage(meta.dtype, values.size, meta.device, values),
                  meta_of(tuple(meta.shape), meta.dtype, strides))
-    return t._draw_(drawn)
+    t._draw_(drawn)
+    if t._fn is not None and t._view is None:
+        t._fn._name = node
+    return t
 
 
 def _inplace(name, draw, doc):
+    node = "".join(w.capitalize() for w in name.split("_")) + "Backward0"
+
     def fill(self, *args, generator=None, **kwargs):
         meta = self._meta.plain
         if meta.device.type == "meta":
             return self
-        return _write(self, draw(_source(generator), (meta.numel,), meta, *args, **kwargs))
+        values = draw(_source(generator), (meta.numel,), meta, *args, **kwargs)
+        return _write(self, values, node)
     fill.__name__ = name
     fill.__doc__ = doc
     method(fill)

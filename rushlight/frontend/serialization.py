@@ -12,7 +12,6 @@ import io
 import mmap as mmaps
 import os
 import pickle
-import secrets
 import stat
 import sys
 import warnings
@@ -197,7 +196,7 @@ def _open_replacing(path: str) -> Iterator[IO[bytes]]:
         return
     if exists and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f".{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             if exists:

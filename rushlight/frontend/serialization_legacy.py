@@ -9,8 +9,7 @@ play these parts. Next: serialization.py, which chooses the format.
 import pickle
 import struct
 import sys
-import tarfile
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +20,9 @@ from . import storage_api
 from .serialization_config import RestoreLocation
 from .serialization_rebuild import TypedStorage
 from .serialization_zip import read_exactly
+
+if TYPE_CHECKING:  # imported when used, since few files need it
+    from tarfile import TarFile
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
@@ -139,6 +141,8 @@ def _read_elements(file: IO[bytes], itemsize: int) -> np.ndarray:
 
 
 def _is_tar(file: IO[bytes]) -> bool:
+    import tarfile
+
     try:
         with tarfile.open(fileobj=file, mode="r:"):
             return True
@@ -149,6 +153,8 @@ def _is_tar(file: IO[bytes]) -> bool:
 
 
 def _load_tar(file: IO[bytes], restore: RestoreLocation, pickle_module, **kwargs) -> Any:
+    import tarfile
+
     with tarfile.open(fileobj=file, mode="r:") as tar:
         objects: dict[Any, Any] = {}
         _read_tar_storages(_member(tar, "storages"), objects, restore)
@@ -162,7 +168,7 @@ def _load_tar(file: IO[bytes], restore: RestoreLocation, pickle_module, **kwargs
         ).load()
 
 
-def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+def _member(tar: "TarFile", name: str) -> IO[bytes]:
     member = tar.extractfile(name)
     if member is None:
         raise RuntimeError(f"the member {name} of the tar file is not a file")

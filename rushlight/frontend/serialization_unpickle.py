@@ -7,7 +7,6 @@ looks names up in a table instead of importing them, and calls nothing else.
 import _compat_pickle
 import functools
 import pickle
-import pickletools
 import struct
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
@@ -372,6 +371,8 @@ def _modern_name(module: str, name: str) -> tuple[str, str]:
 
 def globals_in_pickle(data: bytes) -> set[str]:
     """The names of all classes and functions that a pickle mentions, without running it."""
+    import pickletools
+
     found: set[str] = set()
     strings: list[str] = []
     memo: dict[int, str] = {}

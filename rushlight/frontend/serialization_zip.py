@@ -15,18 +15,20 @@ after all records come the central directory and its zip64 and plain end records
 aligned and not compressed, a reader can map them into memory. Imports nothing of ours.
 """
 
-import hashlib
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:  # modules that importing rushlight need not wait for are imported when used
+    from zipfile import ZipInfo
+
 _LIMIT = 0xFFFFFFFF  # what the 32-bit fields of the plain zip format cannot say
 _CHUNK = 1 << 24  # written and summed in pieces that stay in the cache
-_SIZES_FOLLOW, _UTF8 = 0x0008, 0x0800
+_SIZES_FOLLOW, _UTF8 = 0x0008, 0x0800  # flags
+_STORED = 0  # compression method
 
 
 class ZipWriter:
@@ -46,6 +48,8 @@ class ZipWriter:
         alignment: int = 64,
         compute_crc32: bool = True,
     ):
+        import hashlib
+
         self._write = write
         self._root = root
         self._alignment = alignment
@@ -135,6 +139,8 @@ class ZipReader:
     """
 
     def __init__(self, file: IO[bytes]):
+        import zipfile
+
         self._file = file
         try:
             self._zip = zipfile.ZipFile(file)
@@ -162,7 +168,7 @@ class ZipReader:
     def read_array(self, name: str) -> np.ndarray:
         """The bytes of a record as a new uint8 array; checksums are not compared."""
         info = self._info(name)
-        if info.compress_type != zipfile.ZIP_STORED:
+        if info.compress_type != _STORED:
             return np.frombuffer(bytearray(self._zip.read(info)), np.uint8)
         self._file.seek(self._data_offset(info))
         return read_exactly(self._file, info.file_size, f"record {name}")
@@ -170,11 +176,11 @@ class ZipReader:
     def span(self, name: str) -> tuple[int, int]:
         """Where the data of a record lie in the file: offset and size in bytes."""
         info = self._info(name)
-        if info.compress_type != zipfile.ZIP_STORED:
+        if info.compress_type != _STORED:
             raise RuntimeError(f"record {name} is compressed and cannot be mapped into memory")
         return self._data_offset(info), info.file_size
 
-    def _info(self, name: str) -> zipfile.ZipInfo:
+    def _info(self, name: str) -> "ZipInfo":
         try:
             return self._zip.getinfo(f"{self._root}/{name}")
         except KeyError:
@@ -182,7 +188,7 @@ class ZipReader:
                 f"PytorchStreamReader failed locating file {name}: file not found"
             ) from None
 
-    def _data_offset(self, info: zipfile.ZipInfo) -> int:
+    def _data_offset(self, info: "ZipInfo") -> int:
         self._file.seek(info.header_offset)
         header = self._file.read(30)
         if len(header) != 30 or header[:4] != b"PK\3\4":

@@ -97,7 +97,7 @@ class Tensor:
     @property
     def is_leaf(self):
         """True where no recorded operator made this tensor."""
-        return self._fn is None
+        return self.grad_fn is None
 
     @property
     def grad(self):

@@ -183,6 +183,15 @@ def set_history(t, node, nr):
         node.retains[nr] = old.retains.pop(old_nr)
 
 
+_MULTI = (" This view is the output of a function that returns multiple views. Such functions do not "
+          "allow the output views to be modified inplace. You should replace the inplace operation by "
+          "an out-of-place one.")
+_AMBIGUOUS = (" Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify "
+              "your code by moving both the view and the inplace either both inside the {mode} block "
+              "(if you don't want the inplace to be tracked) or both outside (if you want the inplace "
+              "to be tracked).")
+
+
 def refuse_rebase(v, indirect=False):
     """Views that may not be written (or used after their base was written) say why."""
     made = v._view.made
@@ -190,23 +199,15 @@ def refuse_rebase(v, indirect=False):
         return
     what = "its base or another view of its base has been modified inplace" if indirect \
         else "is being modified inplace"
-    if made == "multi" and v._fn is not None:
-        head = f"Output {v._nr} of {v._fn.name()} is a view and {what}."
-    else:
-        head = f"A view was created in {made} mode and {what} with grad mode enabled."
-    if made == "multi":
-        tail = (" This view is the output of a function that returns multiple views. Such functions "
-                "do not allow the output views to be modified inplace. You should replace the "
-                "inplace operation by an out-of-place one.")
-    elif made == "inference":
-        head = (f"A view was created in inference mode and {what} in normal mode.")
-        tail = ""
-    else:
-        tail = (" Given that this use case is ambiguous and error-prone, it is forbidden. You can "
-                "clarify your code by moving both the view and the inplace either both inside the "
-                "no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
-                "want the inplace to be tracked).")
-    raise RuntimeError(head + tail)
+    of = f"Output {v._nr} of {v._fn.operator} is a view" if v._fn is not None else None
+    if made == "multi" and of:
+        raise RuntimeError(f"{of} and {what}.{_MULTI}")
+    mode, outside = ("inference", "in normal mode") if made == "inference" else \
+        ("no_grad", "with grad mode enabled")
+    head = f"{of} of a view which was" if of else "A view was"
+    tail = _MULTI if made == "multi" else _AMBIGUOUS.format(
+        mode="inference_mode" if made == "inference" else mode)
+    raise RuntimeError(f"{head} created in {mode} mode and {what} {outside}.{tail}")
 
 
 Tensor.grad_fn = property(grad_fn, doc="The node that recorded this tensor, or None for a leaf.")

@@ -43,7 +43,9 @@ def cases():
             f"normal({name}, short)": lambda d=d: e(7, dtype=d).normal_(1.5, 0.2),
             f"random({name})": lambda d=d: e(20, dtype=d).random_(),
             f"random({name}, bounds)": lambda d=d: e(20, dtype=d).random_(-300, 5000),
-            f"bernoulli({name}, each)": lambda d=d: torch.bernoulli(torch.full((50,), 0.3, dtype=d)),
+            f"bernoulli({name}, each)": lambda d=d: torch.bernoulli(
+                torch.full((50,), 0.3, dtype=d)
+            ),
             f"dropout({name})": lambda d=d: F.dropout(torch.ones(60, dtype=d), 0.4),
             f"exponential({name})": lambda d=d: e(20, dtype=d).exponential_(1.5),
             f"trunc_normal({name})": lambda d=d: torch.nn.init.trunc_normal_(e(35, dtype=d)),
@@ -54,7 +56,7 @@ def cases():
     means, stds = torch.arange(20.0), torch.arange(20.0) / 7
     alpha = torch.tensor([0.0, 0.01, 0.3, 1.0, 2.5, 100.0]).repeat(4)
     counts = torch.tensor([0.0, 3.0, 40.0, 5000.0]).repeat(5)
-    probs = torch.linspace(0, 1, 20)
+    probs, ramp = torch.arange(20.0) / 19, torch.arange(30.0) / 10 - 2
     table |= {
         "random(-2**63)": lambda: e(20, dtype=int64).random_(-(2**63), None),
         "random(from 5)": lambda: e(20, dtype=int32).random_(5, None),
@@ -73,7 +75,7 @@ def cases():
         "cauchy": lambda: e(20).cauchy_(1, 2),
         "geometric": lambda: e(20).geometric_(0.4),
         "geometric(int64)": lambda: e(20, dtype=int64).geometric_(0.4),
-        "rrelu": lambda: F.rrelu(torch.linspace(-2, 1, 30), training=True),
+        "rrelu": lambda: F.rrelu(ramp, training=True),
         "randperm(int32)": lambda: torch.randperm(12, dtype=int32),
         "multinomial": lambda: torch.multinomial(weights[1], 3),
         "multinomial(one)": lambda: torch.multinomial(weights, 1),

@@ -1,7 +1,7 @@
 """Record checkpoints that PyTorch writes: writes serialization.json beside this file.
 
-Run with PyTorch 2.13. Each entry is a file in base64; tests/frontend/test_serialization.py knows what
-the functions here put into it.
+Run with PyTorch 2.13. Each entry is a file in base64; tests/frontend/test_serialization.py knows
+what the functions here put into it.
 """
 
 import base64

@@ -56,6 +56,9 @@ def _reverse(forward, graph, inputs, outputs, grads, needs):
     env = {v.index: new for v, new in zip(forward.inputs, inputs, strict=True)}
     for v, new in zip(forward.outputs, outputs, strict=True):
         env.setdefault(v.index, new)
+        while v.prim.name == "reshape":  # what is under a reshape is known from the output too
+            v = v.inputs[0]
+            env.setdefault(v.index, L.reshape(new, v.shape))
     for v in live:
         if v.index not in env:
             env[v.index] = graph.emit(v.prim, [env[i.index] for i in v.inputs], **v.params)

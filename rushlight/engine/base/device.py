@@ -59,6 +59,6 @@ class device:  # noqa: N801  (PyTorch's public name)
         return hash((self.type, self.index))
 
 
-device.__module__ = "torch"
+device.__module__ = "rushlight"
 cpu = device("cpu")
 meta = device("meta")

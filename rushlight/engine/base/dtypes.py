@@ -52,7 +52,7 @@ class dtype:  # noqa: N801  (PyTorch's public name)
         return self
 
 
-dtype.__module__ = "torch"
+dtype.__module__ = "rushlight"
 
 bool_ = dtype("bool", np.bool_, BOOL, "Bool", is_signed=False)
 uint8 = dtype("uint8", np.uint8, INT, "Byte", is_signed=False)

@@ -44,7 +44,7 @@ class Size(tuple):
         return Size, (tuple(self),)
 
 
-Size.__module__ = "torch"
+Size.__module__ = "rushlight"
 
 
 def numel(shape):
@@ -173,8 +173,7 @@ def expand_strides(shape, strides, target):
     out = [0 if n == 1 and t != 1 else s
            for n, s, t in zip(shape, strides, target[pad:], strict=True)]
     for i in range(pad - 1, -1, -1):
-        following = target[i + 1] * out[0] if out else 1
-        out.insert(0, 0 if target[i] != 1 else following)
+        out.insert(0, target[i + 1] * out[0] if target[i] == 1 and shape else 0)
     return tuple(out)
 
 
@@ -212,7 +211,14 @@ def result_strides(shape, operands):
         if all(o[1] == first and is_dense(*o) for o in operands):
             return first
     wide = [broadcast_strides(s, st, shape) for s, st in operands]
-    return contiguous_strides(shape, _iterator_order(shape, wide))
+    order = _iterator_order(shape, wide)
+    if order == list(range(len(shape) - 1, -1, -1)):
+        return contiguous_strides(shape)
+    out, step = [0] * len(shape), 1
+    for d in order:  # unlike in row-major strides, an empty dimension makes outer strides 0
+        out[d] = step
+        step *= shape[d]
+    return tuple(out)
 
 
 def like_strides(shape, strides):

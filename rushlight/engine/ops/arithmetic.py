@@ -4,7 +4,7 @@ import numpy as np
 
 from ..base import dtypes
 from ..ir import lang as L
-from .record import pointwise
+from .record import numbered, pointwise
 
 
 def no_bool_subtract(op, common):
@@ -28,7 +28,8 @@ def sub(self, other, alpha):
 
 
 @pointwise("rsub(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", dtypes=no_bool_subtract,
-           variants="function", ref=lambda x, y, alpha=1: y - alpha * x)
+           variants="function", node=numbered("Rsub", 0, 1),
+           ref=lambda x, y, alpha=1: y - alpha * x)
 def rsub(self, other, alpha):
     """``other - alpha * self``."""
     return other - self if alpha == 1 else other - self * alpha
@@ -48,7 +49,7 @@ def div(self, other):
 
 
 @pointwise("div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
-           aliases=("divide",), promote=lambda a, b, mode: "float" if mode is None else "default", node="DivBackward1")
+           aliases=("divide",), promote=lambda a, b, mode: "float" if mode is None else "default", node=numbered("Div", 2, 3))
 def div_mode(self, other, rounding_mode):
     """``self / other`` rounded "floor" (toward -inf) or "trunc" (toward zero); None: not rounded."""
     if rounding_mode is None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base import dtypes
 from ..ir import lang as L
-from .record import T, composite, operator, pointwise
+from .record import T, composite, numbered, operator, pointwise
 
 
 def _no_complex_order(op, common):
@@ -198,7 +198,8 @@ def _need_bound(low, high, name="clamp"):
 
 
 @pointwise("clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor", aliases=("clip",),
-           promotes=("self", "min", "max"), dtypes=_no_complex_order, ref=np.clip)
+           promotes=("self", "min", "max"), dtypes=_no_complex_order, ref=np.clip,
+           node="ClampBackward1")
 def clamp(self, min, max):  # noqa: A002
     """Values bounded by `min` and `max`; NaN stays."""
     _need_bound(min, max)
@@ -207,7 +208,7 @@ def clamp(self, min, max):  # noqa: A002
 
 @pointwise("clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
            aliases=("clip",), promotes=("self", "min", "max"), dtypes=_no_complex_order,
-           node="ClampBackward1")
+           node="ClampBackward0")
 def clamp_tensor(self, min, max):  # noqa: A002
     """Values bounded elementwise; a NaN in any operand is the result."""
     _need_bound(min, max)
@@ -227,7 +228,8 @@ def _bound(name, which, function, doc):
     body.__doc__ = doc
     for kind, overload in (("Scalar", ""), ("Tensor", ".Tensor")):
         pointwise(f"{name}{overload}(Tensor self, {kind} {which}) -> Tensor",
-                  promotes=("self", which), dtypes=_no_complex_order)(body)
+                  promotes=("self", which), dtypes=_no_complex_order,
+                  node=numbered(name.title().replace("_", ""), 1, 0))(body)
 
 
 _bound("clamp_min", "min", lambda x, low: L.where(x < low, low, x), "Values at least `min`.")

@@ -1,6 +1,7 @@
 """Loads every family of records.  The order of import is the order of tables, nothing else."""
 
 from . import (  # noqa: F401
+    activations,
     arithmetic,
     compare,
     indexing,
@@ -8,6 +9,7 @@ from . import (  # noqa: F401
     memory,
     products,
     reduce,
+    softmax,
     unary,
     views,
 )

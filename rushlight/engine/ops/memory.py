@@ -50,7 +50,7 @@ def sum_to(g, shape):
 
 
 @mutation("copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor",
-          node="CopyBackwards", vjp=_copy_gradient)
+          node="torch::autograd::CopyBackwards", vjp=_copy_gradient)
 def copy(self, src, non_blocking):
     """Elements of `src`, broadcast and converted, into self."""
     if len(src.shape) > self.ndim or any(
@@ -70,14 +70,15 @@ def _fill_gradient(grads, outputs, self, value):
 
 
 @mutation("fill.Scalar(Tensor self, Scalar value) -> Tensor", variants="inplace", overlap=False,
-          node="FillBackward0", vjp=_zero_gradient)
+          node="FillBackward2",
+          vjp=_zero_gradient)
 def fill(self, value):
     """Every element becomes `value`."""
     return L.broadcast(L.cast(value, self.dtype), self.shape)
 
 
 @mutation("fill.Tensor(Tensor self, Tensor value) -> Tensor", variants="inplace", overlap=False,
-          node="FillBackward1", vjp=_fill_gradient)
+          node="FillBackward3", vjp=_fill_gradient)
 def fill_tensor(self, value):
     """Every element becomes the 0-d tensor `value`."""
     if value.ndim:
@@ -90,3 +91,10 @@ def fill_tensor(self, value):
 def zero(self):
     """Every element becomes 0."""
     return L.like(self, 0)
+
+
+@mutation("_draw(Tensor self, Tensor values) -> Tensor", node="RandomBackward0",
+          vjp=lambda grads, outputs, self, values: {"self": L.like(grads[0], 0)})
+def draw(self, values):
+    """Every element becomes the drawn value; gradients stop here."""
+    return values

@@ -206,14 +206,32 @@ def _batched(a, b):
     return dot_values(a, b)
 
 
-@operator("matmul(Tensor self, Tensor other) -> Tensor", aliases=("linalg.matmul",), node="MmBackward0")
+def _matmul_node(a, b):
+    if a == b == 1:
+        return "DotBackward0"
+    if b == 1:
+        return "MvBackward0" if a == 2 else "UnsafeViewBackward0"
+    if a == 1:
+        return "SqueezeBackward4"
+    return "MmBackward0" if a == b == 2 else "UnsafeViewBackward0"
+
+
+@operator("matmul(Tensor self, Tensor other) -> Tensor", aliases=("linalg.matmul",),
+          node=lambda a: _matmul_node(a[0][1].ndim, a[1][1].ndim))
 def matmul(self, other):
     """Matrix product with broadcasting batches; vectors on either side."""
     return matmul_values(self, other)
 
 
+def _linear_node(arguments):
+    (_, x), _, (_, bias) = arguments
+    if x.ndim == 2:
+        return "AddmmBackward0" if bias is not None else "MmBackward0"
+    return "ViewBackward0" if bias is not None else "UnsafeViewBackward0"
+
+
 @operator("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", variants="nn",
-          node="AddmmBackward0")
+          node=_linear_node)
 def linear(input, weight, bias):
     """``input @ weight.T + bias``; input (*, in), weight (out, in) or (in,), bias (out,)."""
     if weight.ndim not in (1, 2):

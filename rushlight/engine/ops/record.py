@@ -15,6 +15,7 @@ from functools import cached_property
 from . import schema as schemas
 
 REGISTRY: dict[str, list] = {}
+_NN_ONLY = {"nn", "inplace", "out"}
 
 
 class _Functions:
@@ -43,7 +44,7 @@ class Op:
         self.name, self.overload = schemas.split_name(schema)
         self.variants = frozenset(variants.split(","))
         self.promote, self.result, self.vjp = promote, result, vjp
-        self.node_name = node or _camel(self.name) + "Backward0"
+        self.node = node or _camel(self.name) + "Backward0"
         self.strides, self.geometry, self.ref, self.samples = strides, geometry, ref, samples
         self.structural = frozenset(structural)
         self.differentiable, self.dtypes = differentiable, dtypes
@@ -56,6 +57,10 @@ class Op:
     def schema(self):
         return schemas.parse(self.schema_text)
 
+    def node_name(self, arguments):
+        """The name of the node these arguments make: fixed, or a function of the tagged arguments."""
+        return self.node(arguments) if callable(self.node) else self.node
+
     @property
     def full_name(self):
         return f"{self.name}.{self.overload}" if self.overload else self.name
@@ -64,12 +69,19 @@ class Op:
         return f"<op {self.full_name}>"
 
 
+def numbered(name, with_tensor, with_number, at=1):
+    """Node names that depend on whether parameter `at` is a tensor or a number."""
+    return lambda arguments: f"{name}Backward{with_tensor if arguments[at][0] == 't' else with_number}"
+
+
 def _camel(name):
     return "".join(w[:1].upper() + w[1:] for w in name.strip("_").split("_"))
 
 
 def _register(op):
-    for name in (op.name, *op.aliases):
+    """Into the table under its names; what only torch.nn.functional has is called "nn.<name>"."""
+    own = f"nn.{op.name}" if op.variants <= _NN_ONLY and "nn" in op.variants else op.name
+    for name in (own, *op.aliases):
         REGISTRY.setdefault(name, []).append(op)
     return op
 
@@ -88,9 +100,9 @@ view = _decorator("view")
 mutation = _decorator("operator", variants="inplace")  # exists only in place; body: self's new value
 
 
-def composite(variants="function,method", **fields):
+def composite(variants="function,method", name=None, **fields):
     """A Python function of Tensors under its own name and signature (first parameter `input`)."""
     def wrap(body):
-        return _register(Op("composite", body.__name__.strip("_") + "(", body, variants=variants,
-                            **fields))
+        return _register(Op("composite", (name or body.__name__.strip("_")) + "(", body,
+                            variants=variants, **fields))
     return wrap

@@ -325,10 +325,18 @@ def _mean_too(input, dim, keepdim):
     return T.mean(input, None if isinstance(dim, bool) else dims, keepdim)
 
 
+@operator(f"_var_mean(Tensor self, {_ARGUMENTS}) -> (Tensor, Tensor)", structural=("correction",),
+          variants="internal", node="VarMeanBackward0")
+def var_mean_(self, dim, correction, keepdim):
+    """(variance, mean) over dimensions."""
+    spread, average, real, plain = _statistics(self, dim, correction, keepdim)
+    return L.cast(spread, real), L.cast(average, plain)
+
+
 @composite("function")
 def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """(variance, mean) over dimensions."""
-    return T.var(input, dim, unbiased, keepdim, correction=correction), _mean_too(input, dim, keepdim)
+    return _deviation(input, T._var_mean, dim, unbiased, correction, keepdim)
 
 
 @composite("function")

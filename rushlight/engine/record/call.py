@@ -110,7 +110,7 @@ def call_of(op, arguments, target=None):
     rule = None
     if op.vjp is not None:
         rule = _bind_rule(op, arguments, graph)
-    return Call(op, op.name, op.node_name, graph, tuple(metas), tuple(kinds), out_metas, rule,
+    return Call(op, op.name, op.node_name(arguments), graph, tuple(metas), tuple(kinds), out_metas, rule,
                 op.schema.results, op.schema.listed, device)
 
 
@@ -171,6 +171,8 @@ def _pointwise(op, graph, arguments, values, metas):
     outs = op.body(**ready)
     outs = outs if isinstance(outs, tuple) else (outs,)
     sources = [(tuple(m.shape), m.strides) for m in metas]
+    sources += [((), ()) for p, (tag, _) in zip(params, arguments, strict=True)
+                if tag == "n" and p.type == "Tensor"]  # a number there is a 0-d tensor to PyTorch
     strides = shapes.result_strides(shape, sources) if metas else None
     return [(_result(op, v, common), strides) for v in outs]
 

@@ -1,0 +1,1 @@
+"""Random programs, run on several implementations and compared instruction by instruction."""
