@@ -3,14 +3,14 @@
 from ..engine.base import dtypes
 from ..engine.record import state
 from ..frontend.creation import full_array
-from ..frontend.graph import Node, Saved, edge
+from ..frontend.graph import NamedNode, Saved, edge
 from ..frontend.inplace import check_inplace, rebase_history
 from ..frontend.modes import no_grad
 from ..frontend.tensor import Tensor
 from ..frontend.views import link
 
 
-class FunctionNode(Node):
+class FunctionNode(NamedNode):
     """The node of a user's Function; gradients come from its ``backward``."""
 
     __slots__ = ("context", "input_metas", "output_metas", "freed")
@@ -264,7 +264,7 @@ def once_differentiable(backward):
     return run
 
 
-class _Refusal(Node):
+class _Refusal(NamedNode):
     __slots__ = ()
 
     def apply(self, grads, needed):

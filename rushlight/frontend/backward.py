@@ -8,7 +8,7 @@ import warnings
 
 from ..engine.base import dtypes
 from ..engine.record import state
-from .graph import AccumulateGrad, edge
+from .graph import LAST, AccumulateGrad, edge
 from .tensor import Tensor
 
 
@@ -64,18 +64,19 @@ class _Run:
         executed = self.wanted is None or self.runs.get(node, False)
         if executed and self.wanted is not None:
             self.capture(node, grads)  # before the hooks if the node also runs, else after them
-        hooked = _tensor_hooks(node, grads)
+        extras = node.extras
+        hooked = (extras is not None or node.seq == LAST) and _tensor_hooks(node, grads)
         if not executed:
             self.capture(node, grads)
             return
-        if node.pre_hooks:
-            hooked = _pre_hooks(node, grads) or hooked
+        if extras is not None and extras.pre_hooks:
+            hooked = _pre_hooks(extras, grads) or hooked
         if isinstance(node, AccumulateGrad):
             node.foreign = hooked or (node, 0) in self.foreign
         found = self.apply(node, grads)
         foreign = node.gives_foreign
-        if node.post_hooks:
-            found, foreign = _post_hooks(node, found, grads), True
+        if extras is not None and extras.post_hooks:
+            found, foreign = _post_hooks(extras, found, grads), True
         for e, g in zip(node.edges, found, strict=True):
             if e is not None and g is not None and self.active(e[0]):
                 self.deliver(e[0], e[1], g, foreign)
@@ -141,7 +142,7 @@ def _tensor_hooks(node, grads):
     if isinstance(node, AccumulateGrad):
         hooks = {0: node.variable._leaf_hooks} if node.variable._leaf_hooks else None
     else:
-        hooks = node.hooks
+        hooks = node.extras.hooks
     if hooks:
         for nr, table in hooks.items():
             for hook in list(table.values()):
@@ -149,8 +150,8 @@ def _tensor_hooks(node, grads):
                 replaced = True
                 if found is not None:
                     grads[nr] = _checked(found, grads[nr])
-    if node.retains:
-        for nr, ref in list(node.retains.items()):
+    if node.extras is not None:
+        for nr, ref in list(node.extras.retains.items()):
             t = ref()
             if t is not None and grads[nr] is not None:
                 t._grad = grads[nr].clone() if t._grad is None else t._grad + grads[nr]
@@ -166,16 +167,16 @@ def _checked(found, g):
     return found
 
 
-def _pre_hooks(node, grads):
-    for hook in list(node.pre_hooks.values()):
+def _pre_hooks(extras, grads):
+    for hook in list(extras.pre_hooks.values()):
         found = hook(tuple(grads))
         if found is not None:
             grads[:] = found if isinstance(found, tuple | list) else [found]
     return True
 
 
-def _post_hooks(node, found, grads):
-    for hook in list(node.post_hooks.values()):
+def _post_hooks(extras, found, grads):
+    for hook in list(extras.post_hooks.values()):
         replaced = hook(tuple(found), tuple(grads))
         if replaced is not None:
             found = list(replaced) if isinstance(replaced, tuple | list) else [replaced]
@@ -183,7 +184,7 @@ def _post_hooks(node, found, grads):
 
 
 def _blame(node):
-    trace = (node.metadata or {}).get("traceback_")
+    trace = node.metadata.get("traceback_")
     if trace:
         warnings.warn(f"Error detected in {node.name()}. Traceback of forward call that caused the "
                       f"error:\n{''.join(trace)}", stacklevel=2)

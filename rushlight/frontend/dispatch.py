@@ -4,12 +4,15 @@
 comes here (`choose`, `run_bound`) with what the cache does not know.
 """
 
+import traceback
+
 from ..engine.base import dtypes
+from ..engine.base.device import meta as META
 from ..engine.base.promote import on_default_change
 from ..engine.record import call_of, record_call, state
 from ..engine.runtime.storage import Storage
 from .arguments import accepts, bind, classify, is_number
-from .graph import Node, Saved, edge
+from .graph import Node, Saved, _sequence, edge, stale
 from .results import pack
 from .tensor import Tensor, _new
 
@@ -21,34 +24,47 @@ _caches: list = []
 class OpNode(Node):
     """The node of a recorded Call."""
 
-    __slots__ = ("call", "saved", "scalars", "freed", "reads")
+    __slots__ = ("call", "saved", "scalars", "freed")
 
     def __init__(self, call, edges, scalars):
-        super().__init__(call.node_name, edges, len(call.out_metas))
-        self.call, self.scalars, self.saved, self.freed = call, scalars, {}, False
-        self.reads = False
+        self.edges, self.call, self.scalars = edges, call, scalars
+        self.seq = next(_sequence)
+        self.extras = self.saved = None
+        self.freed = False
 
-    def _derivative(self):
-        needs = tuple([i for i, e in enumerate(self.edges) if e is not None])
-        return self.call.derivative(needs, _float_outputs(self.call))[0]
+    n_out = property(lambda self: len(self.call.out_metas))
 
-    def save_inputs(self, tensors, clone_self=None):
-        """Remember the operands the derivative reads (of one written in place: its old value)."""
-        n = len(self.call.metas)
-        d = self._derivative()
-        self.reads = bool(d.inputs or d.outputs)
-        for i in d.inputs:
-            if i < n:
-                self.saved[i] = Saved(clone_self() if i == 0 and clone_self else tensors[i])
+    def name(self):
+        return self.call.node_name
 
-    def save_outputs(self, outputs, weak=False):
-        """Remember the results the derivative reads, without their history."""
-        for i in self._derivative().outputs:
-            self.saved[~i] = Saved(outputs[i], is_output=True, weak=weak)
+    def save(self, tensors, outputs, clone_self=None, weak=False):
+        """Remember what the derivative reads: operands as they are (of one written in place its old
+        value), results without their history.  Either may be None: saved by another call."""
+        of_inputs, of_outputs = _what_to_save(self.call, self.edges)
+        if self.saved is None:
+            self.saved = {}
+        plain = not state.saved_hooks
+        if tensors is not None:
+            for i in of_inputs:
+                t = clone_self() if i == 0 and clone_self else tensors[i]
+                self.saved[i] = (t, t._vc.version) if plain else Saved(t)
+        if outputs is not None:
+            for i in of_outputs:
+                self.saved[~i] = Saved(outputs[i], is_output=True, weak=weak)
+
+    def unpack(self, place):
+        """A saved value, checked for having been written since."""
+        found = self.saved[place]
+        if found.__class__ is tuple:
+            t, version = found
+            if t._vc.version != version:
+                stale(t, version, t._nr, t.grad_fn)
+            return t
+        return found.unpack(self)
 
     def apply(self, grads, needed):
-        given = tuple(i for i, g in enumerate(grads) if g is not None)
-        needs = tuple(i for i, e in enumerate(self.edges) if e is not None and needed(i))
+        given = tuple([i for i, g in enumerate(grads) if g is not None])
+        needs = tuple([i for i, e in enumerate(self.edges) if e is not None and needed(i)])
         out = [None] * len(self.edges)
         if not needs:
             return out
@@ -60,9 +76,9 @@ class OpNode(Node):
         places = [i for i in d.inputs if i < n] + [~i for i in d.outputs]
         tensors = [None] * len(places)
         for k in range(len(places) - 1, -1, -1):  # PyTorch unpacks `other` before `self`
-            tensors[k] = self.saved[places[k]].unpack(self)
+            tensors[k] = self.unpack(places[k])
         tensors += [grads[i] for i in given]
-        scalars = tuple(self.scalars[i - n] for i in d.inputs if i >= n)
+        scalars = tuple([self.scalars[i - n] for i in d.inputs if i >= n])
         results = finish_all(call.with_metas(tuple([t._meta.plain for t in tensors])), tensors,
                              scalars)
         for i, w in zip(needs, d.wanted, strict=True):
@@ -80,9 +96,9 @@ class OpNode(Node):
                 "you need to access saved tensors after calling backward.")
 
     def release(self):
-        if self.reads:  # a Python number the derivative reads counts as saved, too
+        if self.saved or self.scalars and _reads_numbers(self.call, self.edges):
             self.freed = True
-            self.saved = {}
+            self.saved = None
 
     def __getattr__(self, name):
         """`_saved_self`, `_saved_result`, ...: what PyTorch's nodes show."""
@@ -91,8 +107,8 @@ class OpNode(Node):
             what = name[len("_saved_"):]
             place = ~0 if what == "result" else _parameter_position(self.call, what)
             if place in self.saved:
-                return self.saved[place].unpack(self)
-        raise AttributeError(f"'{self._name}' object has no attribute '{name}'")
+                return self.unpack(place)
+        raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
 
 
 def _parameter_position(call, name):
@@ -100,28 +116,49 @@ def _parameter_position(call, name):
     return names.index(name) if name in names else None
 
 
+def _what_to_save(call, edges):
+    """(inputs, outputs) that the derivative for these edges reads."""
+    needs = tuple([i for i, e in enumerate(edges) if e is not None])
+    found = call.saves.get(needs)
+    if found is None:
+        n = len(call.metas)
+        d = call.derivative(needs, _float_outputs(call))[0]
+        found = call.saves[needs] = (tuple(i for i in d.inputs if i < n), d.outputs)
+    return found
+
+
 def _float_outputs(call):
     return tuple(i for i, m in enumerate(call.out_metas) if m.dtype.category >= dtypes.FLOAT)
 
 
+def _reads_numbers(call, edges):
+    """Does the derivative read a Python number?  It counts as saved."""
+    needs = tuple([i for i, e in enumerate(edges) if e is not None])
+    n = len(call.metas)
+    return any(i >= n for i in call.derivative(needs, _float_outputs(call))[0].inputs)
+
+
 def finish_all(call, tensors, scalars):
     """Record a call; returns its results as a list of tensors with their history."""
-    outs = []
-    if call.device.type == "meta":
+    mine = state.mine
+    if call.device is META:
         storages = [Storage(m.dtype, m.numel, m.device) for m in call.out_metas]
     else:
-        storages = record_call(call, tensors, scalars)
-    for storage, meta in zip(storages, call.out_metas, strict=True):
+        storages = record_call(mine.segment, call, tensors, scalars)
+    outs, metas = [], call.out_metas
+    for i, storage in enumerate(storages):
         t = _new(Tensor)
-        t._st, t._off, t._meta, t._vc = storage, 0, meta, storage
+        t._st = t._vc = storage
+        t._off, t._meta = 0, metas[i]
         t._rg, t._fn, t._nr, t._view = False, None, 0, None
         outs.append(t)
-    if state.grad and call.differentiable:
-        for t in tensors:
-            if t._rg or t._view is not None and t.requires_grad:
-                attach(call, tensors, scalars, outs)
-                break
-    if state.inference:
+    if mine.grad:
+        if call.differentiable:
+            for t in tensors:
+                if t._rg or t._view is not None and t.requires_grad:
+                    attach(call, tensors, scalars, outs)
+                    break
+    elif mine.inference:
         for t in outs:
             t._inference = True
     return outs
@@ -129,39 +166,42 @@ def finish_all(call, tensors, scalars):
 
 def attach(call, tensors, scalars, outs):
     """Give results their node."""
-    if call.op is not None and not call.op.differentiable:
-        return
-    edges = [edge(t) if f and t.requires_grad else None
-             for t, f in zip(tensors, call.float_inputs, strict=True)]
-    for t in tensors:
+    edges, floats = [], call.float_inputs
+    for i, t in enumerate(tensors):
+        if not floats[i]:
+            edges.append(None)
+        elif t._view is None and t._fn is not None:
+            edges.append((t._fn, t._nr))
+        else:
+            edges.append(edge(t) if t.requires_grad else None)
         if t._inference:
-            raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use "
-                               "Tensors created in inference mode in computation tracked by "
-                               "autograd. To work around this, you can make a clone to get a "
-                               "normal tensor and use it in autograd, or use `torch.no_grad()` "
-                               "instead of `torch.inference_mode()`.")
+            refuse_inference()
     node = OpNode(call, edges, scalars)
     for i, t in enumerate(outs):
-        if call.out_metas[i].dtype.category >= dtypes.FLOAT:
+        if t._meta.dtype.category >= dtypes.FLOAT:
             t._fn, t._nr, t._rg = node, i, True
-    node.save_inputs(tensors)
-    node.save_outputs(outs)
+    node.save(tensors, outs)
     if state.anomaly:
         note_forward(node)
 
 
+def refuse_inference():
+    """Inference tensors stay out of the graph."""
+    raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use Tensors "
+                       "created in inference mode in computation tracked by autograd. To work around "
+                       "this, you can make a clone to get a normal tensor and use it in autograd, or "
+                       "use `torch.no_grad()` instead of `torch.inference_mode()`.")
+
+
 def note_forward(node):
     """Anomaly mode: remember where the forward operator was called."""
-    import traceback
-    node.metadata = {"traceback_": traceback.format_stack()[:-3]}
+    node.metadata["traceback_"] = traceback.format_stack()[:-3]
 
 
 def finish(call, tensors, scalars):
     """Record a call; returns what the operator returns."""
     outs = finish_all(call, tensors, scalars)
-    if len(outs) == 1 and not call.listed:
-        return outs[0]
-    return pack(call, outs)
+    return outs[0] if call.single else pack(call, outs)
 
 
 # ------------------------------------------------------------------------------- slow path
@@ -176,12 +216,16 @@ def infer(op, cache, key, tagged, target=None):
     if state.function_modes:
         cache = op.shadow_calls
     call = cache.get(key)
-    if call is None:
-        if not cache:
-            _caches.append(cache)
-        elif len(cache) >= CALL_LIMIT:
-            cache.clear()
-        call = cache[key] = call_of(op, tagged, target)
+    return call if call is not None else remember(cache, key, call_of(op, tagged, target))
+
+
+def remember(cache, key, call):
+    """Keep an inferred call; returns it."""
+    if not cache:
+        _caches.append(cache)
+    elif len(cache) >= CALL_LIMIT:
+        cache.clear()
+    cache[key] = call
     return call
 
 

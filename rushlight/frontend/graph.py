@@ -14,21 +14,25 @@ _sequence = itertools.count()
 LAST = 1 << 60  # leaves' accumulators run as soon as they are ready
 
 
+class Extras:
+    """What few nodes have: hooks, gradients to retain, anomaly metadata."""
+
+    __slots__ = ("hooks", "retains", "pre_hooks", "post_hooks", "metadata")
+
+    def __init__(self):
+        self.hooks, self.retains = {}, {}  # output number -> hooks, weak tensor
+        self.pre_hooks, self.post_hooks, self.metadata = {}, {}, {}
+
+
 class Node:
     """One step of the backward graph, as `grad_fn` shows it."""
 
-    __slots__ = ("_name", "edges", "seq", "n_out", "hooks", "retains", "pre_hooks", "post_hooks",
-                 "metadata", "__weakref__")
+    __slots__ = ("edges", "seq", "extras", "__weakref__")
     gives_foreign = False  # may what it returns be held by somebody else?
-
-    def __init__(self, name, edges, n_out=1):
-        self._name, self.edges, self.n_out = name, edges, n_out
-        self.seq = next(_sequence)
-        self.hooks = self.retains = self.pre_hooks = self.post_hooks = self.metadata = None
 
     def name(self):
         """The name PyTorch shows, e.g. ``AddBackward0``."""
-        return self._name
+        raise NotImplementedError
 
     @property
     def next_functions(self):
@@ -38,9 +42,9 @@ class Node:
     @property
     def operator(self):
         """The forward operator's name, as error messages use it."""
-        if "::" in self._name:
-            return self._name
-        head = self._name
+        head = self.name()
+        if "::" in head:
+            return head
         for tail in ("Backward0", "Backward"):
             if tail in head:
                 return head.replace(tail, "", 1)
@@ -53,27 +57,44 @@ class Node:
     def release(self):
         """Free what was saved; a second backward raises."""
 
+    def more(self):
+        """The node's Extras, made on first use."""
+        if self.extras is None:
+            self.extras = Extras()
+        return self.extras
+
+    @property
+    def metadata(self):
+        """A dictionary for anomaly mode and for programs."""
+        return self.more().metadata
+
     def register_hook(self, hook):
         """Call ``hook(grad_inputs, grad_outputs)`` after this node ran; may replace grad_inputs."""
-        return _handle(self, "post_hooks", hook)
+        return RemovableHandle.put(self.more().post_hooks, hook)
 
     def register_prehook(self, hook):
         """Call ``hook(grad_outputs)`` before this node runs; may replace them."""
-        return _handle(self, "pre_hooks", hook)
+        return RemovableHandle.put(self.more().pre_hooks, hook)
 
     def _sequence_nr(self):
         return self.seq
 
     def __repr__(self):
-        return f"<{self._name} object at {id(self):#x}>"
+        return f"<{self.name()} object at {id(self):#x}>"
 
 
-def _handle(owner, field, hook):
-    table = getattr(owner, field)
-    if table is None:
-        table = {}
-        setattr(owner, field, table)
-    return RemovableHandle.put(table, hook)
+class NamedNode(Node):
+    """A node that carries its own name."""
+
+    __slots__ = ("_name", "n_out")
+
+    def __init__(self, name, edges, n_out=1):
+        self._name, self.edges, self.n_out = name, edges, n_out
+        self.seq = next(_sequence)
+        self.extras = None
+
+    def name(self):
+        return self._name
 
 
 class Saved:
@@ -83,12 +104,13 @@ class Saved:
 
     def __init__(self, t, is_output=False, weak=False):
         self.version, self.nr, self.is_output = t._vc.version, t._nr, is_output
-        self.leaf = t._fn is None
-        self.fn = weakref.ref(t._fn) if weak and t._fn is not None else None
-        self.tensor = t._alias() if is_output and not self.leaf else t
-        self.hooks = state.saved_hooks[-1] if state.saved_hooks else None
-        self.packed = None
-        if self.hooks is not None:
+        fn = t._fn
+        self.leaf = fn is None
+        self.fn = weakref.ref(fn) if weak and fn is not None else None
+        self.tensor = t._alias() if is_output and fn is not None else t
+        self.hooks = None
+        if state.saved_hooks:
+            self.hooks = state.saved_hooks[-1]
             self.packed = self.hooks[0](t.detach() if is_output else t)
             self.tensor = None
 
@@ -115,18 +137,21 @@ class Saved:
     def _stale(self, owner, original):
         t = self.tensor
         fn = self.fn() if self.fn is not None else t.grad_fn if original else None
-        if fn is None and not self.leaf:
-            fn = owner
-        of = f", which is output {self.nr} of {fn.operator}," if fn is not None else ""
-        kind = f"torch.{t.dtype.type_name}Tensor"
-        raise RuntimeError(
-            "one of the variables needed for gradient computation has been modified by an inplace "
-            f"operation: [{kind} {list(t.shape)}]{of} is at version {t._vc.version}; expected "
-            f"version {self.version} instead. Hint: enable anomaly detection to find the operation "
-            "that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).")
+        stale(t, self.version, self.nr, owner if fn is None and not self.leaf else fn)
 
 
-class AccumulateGrad(Node):
+def stale(t, version, nr, node):
+    """A saved value was written since: PyTorch's error."""
+    of = f", which is output {nr} of {node.operator}," if node is not None else ""
+    kind = f"torch.{t.dtype.type_name}Tensor"
+    raise RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: [{kind} {list(t.shape)}]{of} is at version {t._vc.version}; expected "
+        f"version {version} instead. Hint: enable anomaly detection to find the operation "
+        "that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).")
+
+
+class AccumulateGrad(NamedNode):
     """Adds what arrives to a leaf's `.grad`."""
 
     __slots__ = ("variable", "foreign")

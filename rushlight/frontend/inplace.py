@@ -9,11 +9,11 @@ from ..engine.base.dtypes import can_cast
 from ..engine.base.shapes import has_zero_stride
 from ..engine.record import record_call, record_write, state
 from .dispatch import OpNode
-from .graph import Node, edge
+from .graph import NamedNode, edge
 from .views import refuse_rebase, set_history
 
 
-class CopySlices(Node):
+class CopySlices(NamedNode):
     """An in-place write through a view, seen as one operator on the view's base."""
 
     __slots__ = ("base_geometry", "view", "inner")
@@ -111,7 +111,7 @@ def begin_write(target, call, tensors, scalars):
     edges = [edge(t) if f and t.requires_grad else None
              for t, f in zip(tensors, call.float_inputs, strict=True)]
     node = OpNode(call, edges, scalars)
-    node.save_inputs(tensors, clone_self=target.clone)
+    node.save(tensors, None, clone_self=target.clone)
     return node
 
 
@@ -119,7 +119,7 @@ def write(target, call, tensors, scalars):
     """Record the call and the write of its result; counts a version."""
     meta = target._meta.plain
     if meta.device.type != "meta":
-        (storage,) = record_call(call, tensors, scalars)
+        (storage,) = record_call(state.segment, call, tensors, scalars)
         record_write(target, storage, call.out_metas[0])
     target._vc.version += 1
 
@@ -129,7 +129,7 @@ def end_write(target, node):
     if node is None:
         return
     rebase_history(target, node)
-    node.save_outputs([target], weak=target._view is not None)
+    node.save(None, [target], weak=target._view is not None)
 
 
 def rebase_history(t, node):

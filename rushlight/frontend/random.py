@@ -314,10 +314,7 @@ def _write(t, values, node="RandomBackward0"):
     strides = meta.strides if meta.dense else None
     drawn = wrap(Storage(meta.dtype, values.size, meta.device, values),
                  meta_of(tuple(meta.shape), meta.dtype, strides))
-    t._draw_(drawn)
-    if t._fn is not None and t._view is None:
-        t._fn._name = node
-    return t
+    return t._draw_(drawn, node)
 
 
 def _inplace(name, draw, doc):

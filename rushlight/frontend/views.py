@@ -12,9 +12,9 @@ from ..engine.ir.primitives import PRIMITIVES
 from ..engine.record import state
 from ..engine.record.call import Call, call_of
 from .arguments import static
-from .dispatch import OpNode
+from .dispatch import OpNode, remember
 from .graph import edge
-from .tensor import Tensor, ViewInfo
+from .tensor import Tensor, ViewInfo, _new
 
 
 class ViewCall:
@@ -49,11 +49,7 @@ def infer_view(op, key, source, arguments):
     base = 0 if op.absolute else source._off
     tagged = [("t", meta)] + [("s", a) for a in arguments]
     view = ViewCall(op, tagged, metas, [offset - base for _, _, offset in placed])
-    if key is not None:
-        if len(op.calls) > 20_000:
-            op.calls.clear()
-        op.calls[key] = view
-    return view
+    return remember(op.shadow_calls if state.function_modes else op.calls, key, view)
 
 
 def _check_bounds(op, source, meta, placed):
@@ -83,31 +79,34 @@ def run_view(op, values):
 
 def finish_view(view, source):
     """The view(s) of `source`, with their place in the graph."""
-    op = view.op
-    recording = state.grad and (source._rg or source._view is not None and source.requires_grad)
-    edges = [edge(source)] if recording else None
-    node = OpNode(view.call(source), edges, ()) if recording and view.metas else None
-    made = ("multi" if op.multi else "default") if state.grad else "no_grad"
-    if state.inference:
-        made = "inference"
+    op, node, made = view.op, None, "default"
+    if not state.grad:
+        made = "inference" if state.inference else "no_grad"
+    elif source._rg or source._view is not None and source.requires_grad:
+        node = OpNode(view.call(source), [edge(source)], ()) if view.metas else None
     base = 0 if op.absolute else source._off
-    outs = [link(source, meta, base + shift, made, node, i)
-            for i, (meta, shift) in enumerate(zip(view.metas, view.shifts, strict=True))]
-    return tuple(outs) if op.multi else outs[0]
+    if not op.multi:
+        return link(source, view.metas[0], base + view.shifts[0], made, node)
+    made = "multi" if made == "default" else made
+    return tuple([link(source, meta, base + shift, made, node, i)
+                  for i, (meta, shift) in enumerate(zip(view.metas, view.shifts, strict=True))])
 
 
 def link(source, meta, offset, made="default", node=None, nr=0):
     """An alias that knows it is a view of `source`."""
-    v = source._alias(meta, offset)
+    v = _new(Tensor)
+    v._st, v._off, v._meta = source._st, offset, meta
+    v._vc = counter = source._vc
+    v._fn, v._nr, v._rg = node, nr, node is not None
     parent = source._view
+    v._view = info = _new(ViewInfo)
     if parent is None:
-        v._view = ViewInfo(source, made, v._vc.version)
+        info.base, info.made = source, made
     else:
-        v._view = ViewInfo(parent.base, parent.made if made == "default" else made,
-                           v._vc.version)
-    v._inference = True if source._inference or state.inference else False
-    if node is not None:
-        v._fn, v._nr, v._rg = node, nr, True
+        info.base, info.made = parent.base, parent.made if made == "default" else made
+    info.version = counter.version
+    if source._inference or made == "inference":
+        v._inference = True
     return v
 
 
@@ -177,10 +176,8 @@ def set_history(t, node, nr):
     t._fn, t._nr, t._rg = node, nr, True
     if t._view is not None:
         t._view.version = t._vc.version
-    if t._retains and old is not None and old is not node and old.retains and old_nr in old.retains:
-        if node.retains is None:
-            node.retains = {}
-        node.retains[nr] = old.retains.pop(old_nr)
+    if t._retains and old is not None and old is not node and old_nr in old.more().retains:
+        node.more().retains[nr] = old.extras.retains.pop(old_nr)
 
 
 _MULTI = (" This view is the output of a function that returns multiple views. Such functions do not "

@@ -49,7 +49,7 @@ def smooth_l1_loss(input, target, beta):
     """``0.5 d ** 2 / beta`` where the distance d is below `beta`, else ``d - 0.5 beta``."""
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    dtype, (x, y) = _pair(input, target)
+    dtype, (x, y, _) = _pair(input, target)
     d = L.abs_(x - y)
     return dtype, d if beta == 0 else L.where(d < beta, L.square(d) * (0.5 / beta), d - 0.5 * beta)
 
@@ -120,7 +120,7 @@ def binary_cross_entropy_with_logits(input, target, weight, size_average, reduce
 @loss("soft_margin_loss")
 def soft_margin_loss(input, target):
     """``log(1 + e ** (-target * input))`` for targets 1 and -1."""
-    dtype, (x, t) = aligned(input, target)
+    dtype, (x, t) = aligned(input, target, stepwise=True)
     return dtype, L.log1p(L.exp(-(t * x)))
 
 
@@ -158,7 +158,7 @@ def _kl_reduction(reduction, size_average, reduce):
 def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, reduction):
     """Negative log-likelihood of a Poisson count; `full` adds Stirling's term for targets above 1."""
     how = chosen_reduction(reduction, size_average, reduce)
-    dtype, (x, t) = aligned(input, target)
+    dtype, (x, t) = aligned(input, target, stepwise=True)
     values = L.exp(x) - t * x if log_input else x - t * L.log(x + number_like(eps, x))
     if full:
         large = t > 1
@@ -204,7 +204,7 @@ def margin_ranking_loss(input1, input2, target, margin, size_average, reduce, re
                            f"sizes: input1: torch.Size({list(input1.shape)}), input2: "
                            f"torch.Size({list(input2.shape)}), target: "
                            f"torch.Size({list(target.shape)}) ")
-    dtype, (a, b, t) = aligned(input1, input2, target)
+    dtype, (a, b, t) = aligned(input1, input2, target, stepwise=True)
     return reduced(_positive(number_like(margin, a) - t * (a - b)), how, dtype)
 
 
@@ -218,11 +218,11 @@ def _positive(x):
 def hinge_embedding_loss(input, target, margin, size_average, reduce, reduction):
     """x where the target is 1, ``max(0, margin - x)`` where it is -1."""
     how = chosen_reduction(reduction, size_average, reduce)
-    _, (x, t) = aligned(input, target)
+    dtype, (x, t) = aligned(input, target, stepwise=True)
     zero = L.like(x, 0)
     far = L.where(L.eq(t, 1), zero, _positive(number_like(margin, x) - x))
     near = L.where(L.eq(t, -1), zero, x)
-    return reduced(far + near, how, input.dtype)
+    return reduced(far + near, how, dtype)
 
 
 @operator(f"cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, {LEGACY})"
@@ -238,7 +238,7 @@ def cosine_embedding_loss(input1, input2, target, margin, size_average, reduce, 
             "0D target tensor expects 1D input tensors"
         raise RuntimeError(f"{what}, but found inputs with sizes {list(input1.shape)} and "
                            f"{list(input2.shape)}.")
-    dtype, (a, b) = aligned(input1, input2)
+    dtype, (a, b) = aligned(input1, input2, stepwise=True)
     last = [a.ndim - 1]
     scale = L.sqrt((L.sum_(L.square(a), last) + 1e-12) * (L.sum_(L.square(b), last) + 1e-12))
     cosine = L.sum_(a * b, last) / scale

@@ -3,9 +3,10 @@
 import warnings
 
 from ..base import dtypes
+from ..base.promote import get_default_dtype
 from ..base.shapes import broadcast_shapes
 from ..ir import lang as L
-from .numeric import compute_dtype
+from .numeric import compute_dtype, wide
 from .record import operator
 
 LEGACY = "bool? size_average=None, bool? reduce=None, str reduction='mean'"
@@ -28,9 +29,9 @@ def chosen_reduction(reduction, size_average=None, reduce=None):
 def reduced(values, reduction, dtype):
     """Losses reduced, in the result's dtype."""
     if reduction == "mean":
-        values = L.mean(values)
+        values = L.mean(wide(values))
     elif reduction == "sum":
-        values = L.sum_(values)
+        values = L.sum_(wide(values))
     return L.cast(values, dtype)
 
 
@@ -45,13 +46,20 @@ def _size(v):
     return f"torch.Size({list(v.shape)})"
 
 
-def aligned(*values):
-    """Values (None stays) broadcast together, in the compute type of their common dtype."""
+def aligned(*values, stepwise=False):
+    """(dtype, values broadcast together): in the compute type of their common dtype; None stays.
+
+    `stepwise` is for losses PyTorch composes of several operators: halves round after each step, and
+    integers become the default dtype.
+    """
     present = [v for v in values if v is not None]
     common = present[0].dtype
     for v in present[1:]:
         common = dtypes.promote_types(common, v.dtype)
-    compute, shape = compute_dtype(common), broadcast_shapes(*(v.shape for v in present))
+    if stepwise and common.category < dtypes.FLOAT:
+        common = get_default_dtype()
+    compute = common if stepwise else compute_dtype(common)
+    shape = broadcast_shapes(*(v.shape for v in present))
     return common, [None if v is None else L.broadcast(L.cast(v, compute), shape) for v in values]
 
 

@@ -20,7 +20,7 @@ class Call:
 
     __slots__ = ("op", "name", "node_name", "graph", "metas", "kinds", "out_metas", "rule",
                  "differentiable", "derivatives", "variants", "results", "listed", "device",
-                 "float_inputs", "unordered")
+                 "float_inputs", "unordered", "single", "saves", "out_bytes")
 
     def __init__(self, op, name, node_name, graph, metas, kinds, out_metas, rule=None,
                  results=("",), listed=False, device=devices.cpu):
@@ -30,7 +30,11 @@ class Call:
         self.derivatives = {}
         self.variants = {}
         self.unordered = any(v.prim.name == "clamp_index" for v in graph.values)
-        self.differentiable = any(m.dtype.category >= dtypes.FLOAT for m in out_metas)
+        self.saves = {}
+        self.out_bytes = sum(m.numel * m.dtype.itemsize for m in out_metas)
+        self.single = len(out_metas) == 1 and not listed
+        self.differentiable = (op is None or op.differentiable) and any(
+            m.dtype.category >= dtypes.FLOAT for m in out_metas)
         self.float_inputs = tuple(m.dtype.category >= dtypes.FLOAT for m in metas)
 
     def __repr__(self):

@@ -16,6 +16,7 @@ from ..base import config
 from ..runtime.storage import Storage
 from . import plan as plans
 
+_new, _ref = object.__new__, weakref.ref
 MAX_EVENTS = 4096
 MAX_PENDING_BYTES = 1 << 28
 PLAN_LIMIT = 512
@@ -64,21 +65,31 @@ class Segment:
         self.nbytes = 0
 
 
-class Recorder(threading.local):
-    """Per-thread state: the open segment, grad modes, and whether calls must leave the fast path."""
+class ThreadState:
+    """What belongs to one thread: its open segment, its modes."""
+
+    __slots__ = ("segment", "grad", "inference", "function_modes", "saved_hooks",
+                 "plain_subclasses", "anomaly", "anomaly_check_nan")
 
     def __init__(self):
         self.segment = Segment()
-        self.grad = True
-        self.inference = False
-        self.function_modes = []
-        self.saved_hooks = []
-        self.plain_subclasses = 0
-        self.anomaly = False
-        self.anomaly_check_nan = True
+        self.grad, self.inference = True, False
+        self.function_modes, self.saved_hooks, self.plain_subclasses = [], [], 0
+        self.anomaly, self.anomaly_check_nan = False, True
 
 
-state = Recorder()
+class _State(threading.local):
+    """`state.mine` is this thread's ThreadState; hot paths fetch it once.  Elsewhere its fields
+    are read and set on `state` itself."""
+
+    def __init__(self):
+        self.mine = ThreadState()
+
+
+for _field in ThreadState.__slots__:
+    setattr(_State, _field, property(lambda self, f=_field: getattr(self.mine, f),
+                                     lambda self, value, f=_field: setattr(self.mine, f, value)))
+state = _State()
 _lock = threading.RLock()
 _plans: OrderedDict = OrderedDict()
 counters = {"flushes": 0, "plans": 0}
@@ -110,9 +121,8 @@ def bind_as(segment, storage, dtype):
     segment.count += 1
 
 
-def record_call(call, tensors, scalars):
+def record_call(segment, call, tensors, scalars):
     """Append a call; returns its result storages."""
-    segment = state.segment
     row = [call]
     immediate = config.EAGER
     for t in tensors:
@@ -126,14 +136,18 @@ def record_call(call, tensors, scalars):
     if scalars:
         segment.scalars.extend(scalars)
     outs = []
+    slot = segment.count
     for meta in call.out_metas:
-        storage = Storage(meta.dtype, meta.numel, meta.device)
-        storage.segment = segment
-        storage.slot = segment.count
-        segment.count += 1
-        segment.refs.append(weakref.ref(storage))
-        segment.nbytes += storage.nbytes
+        storage = _new(Storage)
+        storage.array = storage.owner = None
+        storage.dtype, storage.size, storage.device = meta.dtype, meta.numel, meta.device
+        storage.segment, storage.slot = segment, slot
+        storage.immediate, storage.version = False, 0
+        slot += 1
+        segment.refs.append(_ref(storage))
         outs.append(storage)
+    segment.count = slot
+    segment.nbytes += call.out_bytes
     if call.unordered:
         segment.lines[len(segment.events) - 1] = user_line()
     if immediate or len(segment.events) > MAX_EVENTS or segment.nbytes > MAX_PENDING_BYTES:
