@@ -67,6 +67,7 @@ from .formats import (
     strided,
 )
 from .hooks import RemovableHandle
+from .inplace import overwrite
 from .install import functions, install, public
 from .creation import from_data  # noqa: F401
 from .interchange import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, positions_of
@@ -196,4 +197,4 @@ class _Everything:
 T.bind(_Everything())
 __all__ = [n for n in globals() if not n.startswith("_") and n not in (
     "install", "public", "functions", "T", "promote", "overrides", "operators", "reduce_tensor",
-    "tensor_str", "dropout_mask", "rrelu_noise", "positions_of", "return_type")]
+    "tensor_str", "dropout_mask", "overwrite", "rrelu_noise", "positions_of", "return_type")]

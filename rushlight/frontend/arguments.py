@@ -78,6 +78,11 @@ def accepts(param, value):
     return _ACCEPT[kind](value)
 
 
+def reads_tensor(param, value):
+    """Is a tensor given where PyTorch wants a number (it would be read)?"""
+    return isinstance(value, Tensor) and not param.type.startswith("Tensor")
+
+
 def _sequence_of(check):
     return lambda v: isinstance(v, list | tuple) and all(map(check, v))
 
@@ -98,6 +103,7 @@ _ACCEPT = {
     "float[]": _sequence_of(is_number),
     "bool": lambda v: isinstance(v, bool | np.bool_),
     "str": lambda v: isinstance(v, str),
+    "Sizes": lambda v: v is None or is_int(v) or _sequence_of(lambda n: n is None or is_int(n))(v),
     "Padding": lambda v: isinstance(v, str) or is_int(v) or _sequence_of(is_int)(v),
     "dtype": lambda v: isinstance(v, dtypes.dtype) or v in (float, int, bool, complex),
     "Device": lambda v: isinstance(v, device | str | int),
@@ -119,6 +125,9 @@ def static(param, value):
     if kind == "int[]" or kind == "Padding" and not isinstance(value, str):
         items = (value,) if is_int(value) else value
         return tuple(operator.index(python_number(i)) for i in items)
+    if kind == "Sizes":
+        return tuple(n if n is None else operator.index(python_number(n)) for n in value) \
+            if isinstance(value, list | tuple) else value
     if kind == "float[]":
         return tuple(map(float, value))
     if kind in ("float", "Scalar"):

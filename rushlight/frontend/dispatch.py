@@ -11,7 +11,7 @@ from ..engine.base.device import meta as META
 from ..engine.base.promote import on_default_change
 from ..engine.record import call_of, record_call, state
 from ..engine.runtime.storage import Storage
-from .arguments import accepts, bind, classify, is_number
+from .arguments import accepts, bind, classify, is_number, reads_tensor
 from .graph import Node, Saved, _sequence, edge, stale
 from .results import pack
 from .tensor import Tensor, _new
@@ -241,7 +241,7 @@ on_default_change(clear_caches)
 
 def choose(overloads, name, args, kwargs):
     """The first overload that accepts the arguments, and the bound values."""
-    problems = []
+    problems, lenient = [], None
     for op in overloads:
         try:
             values = bind(op, args, kwargs)
@@ -249,7 +249,11 @@ def choose(overloads, name, args, kwargs):
             problems.append(error)
             continue
         if all(_fits(op, p, values[p.name]) for p in op.schema.params):
-            return op, values
+            if not any(reads_tensor(p, values[p.name]) for p in op.schema.params):
+                return op, values
+            lenient = lenient or (op, values)  # a 0-d tensor as a number: only if no overload wants it
+    if lenient:
+        return lenient
     if len(overloads) == 1:
         if problems:
             raise problems[0]

@@ -135,8 +135,9 @@ def _slice(t, d, item):
     step = 1 if bounds[2] is None else bounds[2]
     if step <= 0:
         raise ValueError("step must be greater than zero")
-    if bounds == [None, None, None] or (bounds[0] in (None, 0) and bounds[1] is None and step == 1):
-        return t
+    size = t.shape[d]
+    if step == 1 and bounds[0] in (None, 0, -size) and (bounds[1] is None or bounds[1] >= size):
+        return t  # the whole dimension: PyTorch makes no view for it
     return t.slice_view(d, bounds[0], bounds[1], step)
 
 

@@ -101,6 +101,14 @@ def finish_inplace(call, tensors, scalars):
     return target
 
 
+def overwrite(target, value):
+    """`target` takes the values of a result of its shape and dtype, outside of any graph (running
+    statistics)."""
+    if target._meta.plain.device.type != "meta":
+        record_write(target, value._st, value._meta.plain)
+    target._vc.version += 1
+
+
 def begin_write(target, call, tensors, scalars):
     """Checks, and the node of a write that is recorded (with what it saves from before)."""
     recording = state.grad and call.op.differentiable and any(

@@ -10,7 +10,7 @@ import types
 from ..engine.base.promote import NUMBER_KINDS
 from ..engine.ops import REGISTRY
 from ..engine.ops.schema import REQUIRED
-from .arguments import SYNONYMS, classify, public_name
+from .arguments import SYNONYMS, classify, public_name, reads_tensor
 from .dispatch import choose, finish, infer, run_bound
 from .inplace import finish_inplace, write_out
 from .overrides import handle_override, has_override
@@ -200,8 +200,22 @@ def put_out(name, out, result):
 
 
 def general(overloads, function, form):
-    """A function that picks its overload from the types of the arguments."""
-    return types.FunctionType(_GENERAL, dict(slow=_slow_path(overloads, function, form)))
+    """A function that picks its overload from the types of the arguments, and remembers the pick."""
+    slow, picks = _slow_path(overloads, function, form), {}
+
+    def first(args, kwargs, key):
+        op, values = choose(overloads, overloads[0].name, args, kwargs)
+        if not form_takes_varargs(op) and not any(
+                reads_tensor(p, values[p.name]) for p in op.schema.params):
+            picks[key] = generate(op, function, "view" if op.kind == "view" else form)
+        return slow(args, kwargs)
+    return types.FunctionType(_PICKING, dict(picks=picks, first=first, slow=slow, type_of=_type_of))
+
+
+def _type_of(v):
+    """What decides between overloads: the type, of sequences also that of their elements."""
+    kind = v.__class__
+    return (kind, v[0].__class__) if (kind is list or kind is tuple) and v else kind
 
 
 def _general_code():
@@ -210,7 +224,17 @@ def _general_code():
     return generated.__code__
 
 
-_GENERAL = _general_code()
+def _picking_code():
+    def generated(*args, **kwargs):
+        key = tuple([type_of(a) for a in args])  # noqa: F821
+        if kwargs:
+            key += tuple([(k, type_of(v)) for k, v in kwargs.items()])  # noqa: F821
+        pick = picks.get(key)  # noqa: F821
+        return first(args, kwargs, key) if pick is None else pick(*args, **kwargs)  # noqa: F821
+    return generated.__code__
+
+
+_GENERAL, _PICKING = _general_code(), _picking_code()
 
 
 def composite_function(op):

@@ -177,6 +177,9 @@ def _transposed(rank, name):
         if any(n <= 0 for n in sizes):
             raise RuntimeError(f"Given input size per channel: ({_joined(x.shape[2:])}). Calculated output "
                                f"size per channel: ({_joined(sizes)}). Output size is too small")
+        # output_padding beyond the stride: zeros behind x keep conv(result) in the shape of x
+        behind = [extra // s for extra, s in zip(output_padding, stride, strict=True)]
+        x = L.pad(x, (0,) * x.ndim, (0, 0, *behind))
         compute = compute_dtype(x.dtype)
         shape = (x.shape[0], weight.shape[1] * groups, *sizes)
         out = _conv_transpose(L.cast(x, compute), L.cast(weight, compute), shape, stride=stride,
