@@ -55,12 +55,12 @@ class _Run:
                     continue
                 target = e[0]
                 left = self.dependencies[target] = self.dependencies[target] - 1
-                if left == 0 and target in self.buffers:
+                if left == 0 and self.active(target):
                     heapq.heappush(queue, (-target.seq, tie, target))
                     tie += 1
 
     def step(self, node):
-        grads = self.buffers.pop(node)
+        grads = self.buffers.pop(node, None) or [None] * node.n_out
         executed = self.wanted is None or self.runs.get(node, False)
         if executed and self.wanted is not None:
             self.capture(node, grads)  # before the hooks if the node also runs, else after them
@@ -140,7 +140,8 @@ def _tensor_hooks(node, grads):
     """Hooks on the tensors this node's outputs are; returns whether one replaced a gradient."""
     replaced = False
     if isinstance(node, AccumulateGrad):
-        hooks = {0: node.variable._leaf_hooks} if node.variable._leaf_hooks else None
+        given = node.variable._leaf_hooks and grads[0] is not None
+        hooks = {0: node.variable._leaf_hooks} if given else None
     else:
         hooks = node.extras.hooks
     if hooks:

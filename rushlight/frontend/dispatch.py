@@ -66,25 +66,29 @@ class OpNode(Node):
         given = tuple([i for i, g in enumerate(grads) if g is not None])
         needs = tuple([i for i, e in enumerate(self.edges) if e is not None and needed(i)])
         out = [None] * len(self.edges)
-        if not needs:
+        if not given:
             return out
         self._check_freed()
-        d, call = self.call.derivative(needs, given)
-        if not call.out_metas:
+        unpacked = {place: self.unpack(place) for place in self._unpack_order()}
+        if not needs:
             return out
+        d, call = self.call.derivative(needs, given)
         n = len(self.call.metas)
-        places = [i for i in d.inputs if i < n] + [~i for i in d.outputs]
-        tensors = [None] * len(places)
-        for k in range(len(places) - 1, -1, -1):  # PyTorch unpacks `other` before `self`
-            tensors[k] = self.unpack(places[k])
+        tensors = [unpacked[i] for i in d.inputs if i < n] + [unpacked[~i] for i in d.outputs]
         tensors += [grads[i] for i in given]
         scalars = tuple([self.scalars[i - n] for i in d.inputs if i >= n])
         results = finish_all(call.with_metas(tuple([t._meta.plain for t in tensors])), tensors,
                              scalars)
-        for i, w in zip(needs, d.wanted, strict=True):
-            if w is not None:
-                out[i] = results[w]
+        for i, g in zip(needs, results, strict=True):
+            out[i] = g
         return out
+
+    def _unpack_order(self):
+        """PyTorch unpacks everything it saved, by name: `other` before `result` before `self`."""
+        if not self.saved or len(self.saved) == 1:
+            return self.saved or ()
+        names = _tensor_names(self.call)
+        return sorted(self.saved, key=lambda place: "result" if place < 0 else names[place])
 
     def _check_freed(self):
         if self.freed:
@@ -111,8 +115,15 @@ class OpNode(Node):
         raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
 
 
+def _tensor_names(call):
+    """Names of the Call's tensors; lists and derived calls count on."""
+    names = [] if call.op is None else [p.name for p in call.op.schema.params
+                                        if p.type.startswith("Tensor")]
+    return names + [f"~{i:03}" for i in range(len(call.metas))]
+
+
 def _parameter_position(call, name):
-    names = [p.name for p in call.op.schema.params if p.type.startswith("Tensor")]
+    names = _tensor_names(call)
     return names.index(name) if name in names else None
 
 
@@ -122,7 +133,8 @@ def _what_to_save(call, edges):
     found = call.saves.get(needs)
     if found is None:
         n = len(call.metas)
-        d = call.derivative(needs, _float_outputs(call))[0]
+        whole = needs or (tuple(i for i, f in enumerate(call.float_inputs) if f) if n == 1 else ())
+        d = call.derivative(whole, _float_outputs(call))[0]
         found = call.saves[needs] = (tuple(i for i in d.inputs if i < n), d.outputs)
     return found
 
@@ -177,8 +189,9 @@ def attach(call, tensors, scalars, outs):
         if t._inference:
             refuse_inference()
     node = OpNode(call, edges, scalars)
+    records = call.records
     for i, t in enumerate(outs):
-        if t._meta.dtype.category >= dtypes.FLOAT:
+        if records[i]:
             t._fn, t._nr, t._rg = node, i, True
     node.save(tensors, outs)
     if state.anomaly:

@@ -54,7 +54,7 @@ def infer_view(op, key, source, arguments):
 
 def _check_bounds(op, source, meta, placed):
     """as_strided may not reach past the storage."""
-    if meta is not None and placed[0][2] + meta.extent > source._st.size:
+    if meta is not None and meta.numel and placed[0][2] + meta.extent > source._st.size:
         raise RuntimeError(f"setStorage: sizes {list(meta.shape)}, strides {list(meta.strides)}, "
                            f"storage offset {placed[0][2]}, and itemsize {meta.dtype.itemsize} "
                            f"requiring a storage size of "

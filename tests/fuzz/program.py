@@ -382,7 +382,7 @@ class Author:
         return None if j is None else ("where", i, j)
 
     def _op_take(self, i, t):
-        if not t.ndim or not t.shape[0] or t.numel() > 24:
+        if not t.numel() or not t.ndim or t.numel() > 24:
             return None
         return ("take", i, [self.r.randrange(-t.shape[0], t.shape[0]) for _ in range(2)])
 

@@ -18,13 +18,12 @@ INPUT = PRIMITIVES["input"]
 
 @dataclass
 class Derivative:
-    """`graph` maps (used inputs, used outputs, given cotangents) to the wanted cotangents; a wanted
-    one that is structurally zero is None in `wanted`."""
+    """`graph` maps (used inputs, used outputs, given cotangents) to the wanted cotangents, in order;
+    one that nothing contributes to is zeros."""
 
     graph: Graph
     inputs: tuple  # positions of the forward inputs it reads
     outputs: tuple  # positions of the forward outputs it reads
-    wanted: tuple  # per wanted input: position among the graph's outputs, or None
 
 
 def derive(forward, needs, given, rule=None):
@@ -96,17 +95,14 @@ def _accumulate(cotangents, v, g):
 
 
 def _pruned(graph, forward, inputs, outputs, grads, needs, found):
-    kept, wanted = [], []
+    kept = []
     for i in needs:
-        g = found[i]
+        g, source = found[i], forward.inputs[i]
         if g is None:
-            wanted.append(None)
-            continue
-        source = forward.inputs[i]
+            g = L.const(graph, 0, source.dtype, source.shape)
         if g.dtype is not source.dtype:
             g = L.cast(L.real(g) if not source.dtype.is_complex else g, source.dtype)
         assert g.shape == source.shape, (g.shape, source.shape)
-        wanted.append(len(kept))
         kept.append(g)
     graph.outputs = kept
     live = {v.index for v in graph.live()}
@@ -114,4 +110,4 @@ def _pruned(graph, forward, inputs, outputs, grads, needs, found):
     uses_out = tuple(i for i, v in enumerate(outputs) if v.index in live)
     graph.inputs = ([inputs[i] for i in uses_in] + [outputs[i] for i in uses_out]
                     + [g for g in grads if g is not None])
-    return Derivative(graph, uses_in, uses_out, tuple(wanted))
+    return Derivative(graph, uses_in, uses_out)

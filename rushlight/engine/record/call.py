@@ -20,7 +20,7 @@ class Call:
 
     __slots__ = ("op", "name", "node_name", "graph", "metas", "kinds", "out_metas", "rule",
                  "differentiable", "derivatives", "variants", "results", "listed", "device",
-                 "float_inputs", "unordered", "single", "saves", "out_bytes")
+                 "float_inputs", "unordered", "single", "saves", "out_bytes", "records")
 
     def __init__(self, op, name, node_name, graph, metas, kinds, out_metas, rule=None,
                  results=("",), listed=False, device=devices.cpu):
@@ -33,12 +33,22 @@ class Call:
         self.saves = {}
         self.out_bytes = sum(m.numel * m.dtype.itemsize for m in out_metas)
         self.single = len(out_metas) == 1 and not listed
-        self.differentiable = (op is None or op.differentiable) and any(
-            m.dtype.category >= dtypes.FLOAT for m in out_metas)
+        self.records = self._recorded() if op is None or op.differentiable else ()
+        self.differentiable = any(self.records)
         self.float_inputs = tuple(m.dtype.category >= dtypes.FLOAT for m in metas)
 
     def __repr__(self):
         return f"<call {self.name}>"
+
+    def _recorded(self):
+        """Per output: does it get a node, being floating and made from a floating operand?"""
+        reached = {v.index for v, m in zip(self.graph.inputs, self.metas, strict=False)
+                   if m.dtype.category >= dtypes.FLOAT}
+        for v in self.graph.values:
+            if not reached.isdisjoint([i.index for i in v.inputs]):
+                reached.add(v.index)
+        return tuple(v.index in reached and m.dtype.category >= dtypes.FLOAT
+                     for v, m in zip(self.graph.outputs, self.out_metas, strict=True))
 
     def with_metas(self, metas):
         """The same graph reading operands of other strides."""
@@ -68,15 +78,14 @@ class Call:
         graph = d.graph
         tensors = [v for v in graph.inputs if v.prim is not SCALAR]
         graph.inputs = tensors + [v for v in graph.inputs if v.prim is SCALAR]
-        outs = tuple(_gradient_meta(self.metas[i], i) for i, w in zip(needs, d.wanted, strict=True)
-                     if w is not None)
+        outs = tuple(_gradient_meta(self.metas[i]) for i in needs)
         node = self.node_name + "Backward0"
         call = Call(self.op, self.name + "_backward", node, graph, tuple(metas), kinds, outs,
                     results=("",) * len(outs), device=self.device)
         return d, call
 
 
-def _gradient_meta(meta, position):
+def _gradient_meta(meta):
     return meta_of(meta.shape, meta.dtype, shapes.like_strides(meta.shape, meta.strides), meta.device)
 
 
