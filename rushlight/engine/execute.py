@@ -1,8 +1,13 @@
 """verify -> schedule -> compile -> run: the one file that sees every engine room below."""
 
+from importlib.util import find_spec
+
 from .backends import reference
+from .backends.reference.run import evaluate
 from .base import config
 from .ir.verify import verify
+
+_llvm_found: list = []
 
 
 def compile_graph(graph, scalars, updates):
@@ -15,10 +20,13 @@ def compile_graph(graph, scalars, updates):
     """
     if config.VERIFY:
         verify(graph)
-    return _backend().compile(graph, scalars, updates)
+    if config.BACKEND == "reference" or not _has_llvm():
+        return reference.compile(graph, scalars, updates)
+    from .backends.cpu import program  # loads llvmlite: only when something is compiled
+    return program.compile(graph, scalars, updates, evaluate)
 
 
-def _backend():
-    if config.BACKEND == "reference":
-        return reference
-    return reference
+def _has_llvm():
+    if not _llvm_found:
+        _llvm_found.append(find_spec("llvmlite") is not None)
+    return _llvm_found[0]

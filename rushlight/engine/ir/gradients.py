@@ -337,8 +337,7 @@ def _conv_grad_weight(gg, out, g, x, shape, **geometry):
 
 
 @vjp("window_sum")
-def _window_sum(g, out, x, **params):
-    params.pop("out")
+def _window_sum(g, y, x, out, **params):
     return [g.graph.emit(PRIMITIVES["window_sum_grad"], (g,), **params, shape=x.shape)]
 
 

@@ -1,7 +1,7 @@
 """Gather and scatter with tensors of indices: index, index_put_, nonzero."""
 
 from ..base import dtypes
-from ..base.shapes import broadcast_shapes, numel
+from ..base.shapes import broadcast_shapes, broadcast_strides, numel, result_strides
 from ..ir import lang as L
 from .record import T, composite, operator
 
@@ -39,7 +39,25 @@ def _placed(values, count, position):
     return L.permute(values, axes)
 
 
-@operator("index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", variants="internal")
+def _index_layout(arguments, out_shapes):
+    """TensorIterator's order of the operand (0 along index axes) and the indices together."""
+    (_, x), (_, indices) = arguments
+    at = [d for d, i in enumerate(indices) if i is not None]
+    count = max(indices[d].ndim for d in at)
+    position = at[0] if at == list(range(at[0], at[-1] + 1)) else 0
+    rest = [d for d in range(x.ndim) if d not in at]
+    strides = [x.strides[d] for d in rest]
+    strides[position:position] = [0] * count
+    shape, after = out_shapes[0], len(rest) - position
+    operands = [(shape, tuple(strides))]
+    for d in at:
+        own = broadcast_strides(indices[d].shape, indices[d].strides, shape[position:position + count])
+        operands.append((shape, (0,) * position + own + (0,) * after))
+    return [result_strides(shape, operands)]
+
+
+@operator("index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", variants="internal",
+          layout=_index_layout)
 def index(self, indices):
     """Elements at the given positions; None keeps a dimension.  Index axes replace the indexed ones
     where these are adjacent, else they come first."""

@@ -126,7 +126,8 @@ def soft_margin_loss(input, target):
 
 # ------------------------------------------------------------------------------ divergences
 def _xlogx(t):
-    return L.where(t > 0, t * L.log(L.where(t > 0, t, L.like(t, 1))), t * 0)
+    """t log(t), 0 at 0 (where its slope is NaN, as PyTorch's)."""
+    return L.where(L.eq(t, L.like(t, 0)), L.like(t, 0), t * L.log(t))
 
 
 @operator(f"kl_div(Tensor input, Tensor target, {LEGACY}, bool log_target=False) -> Tensor",
@@ -180,7 +181,8 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:
             var = var.unsqueeze(-1)
-        elif not (input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1):
+        elif input.ndim != var.ndim or sum(
+                v for n, v in zip(input.shape, var.shape, strict=True) if n != v) != 1:
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")

@@ -5,9 +5,10 @@ Statistics are biased variances, computed in float32 for half types; the gradien
 """
 
 from ..base import dtypes
+from ..base.promote import get_default_dtype
 from ..base.shapes import numel
 from ..ir import lang as L
-from .numeric import compute_dtype, layout_of_first, not_implemented, number_like, wide
+from .numeric import layout_of_first, not_implemented, number_like, wide
 from .record import T, composite, operator
 
 
@@ -82,9 +83,24 @@ def batch_norm_training(input, weight, bias, running_mean, running_var, momentum
     if running_mean is not None:
         results.append(_moved(running_mean, mean, momentum))
     if running_var is not None:
-        unbiased = variance * (count / (count - 1)) if count > 1 else variance * float("nan")
-        results.append(_moved(running_var, unbiased, momentum))
+        results.append(_moved(running_var, variance * _bessel(count), momentum))
     return tuple(results)
+
+
+def _bessel(count):
+    """From biased to unbiased variance."""
+    return count / (count - 1) if count > 1 else float("nan")
+
+
+def _keep_statistics(found, running_mean, running_var):
+    """Write the new running statistics; returns the normalized tensor."""
+    if running_mean is None and running_var is None:
+        return found
+    rest = list(found[1:])
+    for running in (running_mean, running_var):
+        if running is not None:
+            T.overwrite(running, rest.pop(0))
+    return found[0]
 
 
 def _moved(running, batch, momentum):
@@ -108,8 +124,7 @@ def batch_norm_inference(input, weight, bias, running_mean, running_var, eps):
 
 
 def _check_batch_size(shape):
-    count = shape[0] * numel(shape[2:])
-    if count == 1:
+    if numel(shape[:1]) * numel(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size "
                          f"torch.Size({list(shape)})")
 
@@ -117,7 +132,7 @@ def _check_batch_size(shape):
 def _check_batch_norm(input, running_mean, running_var, weight, bias):
     if input.dtype.category != dtypes.FLOAT:
         raise not_implemented("batch_norm", input.dtype)
-    channels = input.shape[1]
+    channels = input.shape[1] if input.ndim > 1 else 0
     for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight),
                     ("bias", bias)):
         if t is not None and t.numel() != channels:
@@ -125,21 +140,22 @@ def _check_batch_norm(input, running_mean, running_var, weight, bias):
 
 
 def _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps):
-    if input.ndim < 2:
-        raise RuntimeError(f"batch_norm: input must have at least 2 dimensions, got {input.ndim}")
     _check_batch_norm(input, running_mean, running_var, weight, bias)
+    if input.numel() == 0:
+        return _nothing(input, weight, bias)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when not training")
         return T._batch_norm_inference(input, weight, bias, running_mean, running_var, eps)
     found = T._batch_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
-    if running_mean is None and running_var is None:
-        return found
-    rest = list(found[1:])
-    for running in (running_mean, running_var):
-        if running is not None:
-            T.overwrite(running, rest.pop(0))
-    return found[0]
+    return _keep_statistics(found, running_mean, running_var)
+
+
+def _nothing(input, weight, bias):
+    """An empty result that still depends on the parameters; running statistics stay as they are."""
+    out = input.clone()
+    out = out if weight is None else out * weight[0]
+    return out if bias is None else out + bias[0]
 
 
 @composite("nn")
@@ -169,24 +185,49 @@ def torch_batch_norm(input, weight, bias, running_mean, running_var, training, m
 
 
 # ---------------------------------------------------------------------------------- instance
-def _instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps):
-    if not use_input_stats and (running_mean is None or running_var is None):
-        raise RuntimeError("Expected running_mean and running_var to be defined when "
-                           "use_input_stats is false")
-    n, c = input.shape[:2]
+def _instance_axes(x):
+    return list(range(2, x.ndim))
 
-    def repeated(t):
-        return None if t is None else t.repeat(n)
-    means, variances = repeated(running_mean), repeated(running_var)
-    rows = input.reshape(1, n * c, *input.shape[2:])
-    out = _batch_norm(rows, means, variances, repeated(weight), repeated(bias), use_input_stats,
-                      momentum, eps)
+
+def _instance_gradient(grads, outputs, input, weight, bias, running_mean, running_var, momentum, eps):
+    x, g = wide(input), wide(grads[0])
+    xhat, rstd = _normal(x, _instance_axes(x), eps)
+    found = _affine_gradients(g, xhat, weight, bias, _batch_axes(x))
+    scaled = g if weight is None else g * _channelwise(weight, g)
+    found["input"] = _input_gradient(scaled, xhat, rstd, _instance_axes(x))
+    return found
+
+
+@operator("_instance_norm_training(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
+          "Tensor? running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
+          variants="internal", vjp=_instance_gradient, node="NativeBatchNormBackward0",
+          strides=layout_of_first)
+def instance_norm_training(input, weight, bias, running_mean, running_var, momentum, eps):
+    """(normalized by each sample's statistics, next running mean, next running variance)."""
+    x = wide(input)
+    axes = _instance_axes(x)
+    mean, variance = _statistics(x, axes)
+    rstd = L.rsqrt(variance + number_like(eps, variance))
+    results = [L.cast(_affine((x - mean) * rstd, weight, bias, _channelwise), input.dtype)]
+    if running_mean is not None:
+        results.append(_moved(running_mean, L.mean(mean, [0]), momentum))
+    if running_var is not None:
+        unbiased = L.mean(variance, [0]) * _bessel(numel(x.shape[2:]))
+        results.append(_moved(running_var, unbiased, momentum))
+    return tuple(results)
+
+
+def _instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps):
+    if input.ndim < 2:
+        raise RuntimeError(f"instance_norm: input must have at least 2 dimensions, got {input.ndim}")
+    _check_batch_norm(input, running_mean, running_var, weight, bias)
     if use_input_stats:
-        with T.no_grad():
-            for running, moved in ((running_mean, means), (running_var, variances)):
-                if running is not None:
-                    running.copy_(moved.view(n, c).mean(0))
-    return out.view(input.shape)
+        found = T._instance_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
+        return _keep_statistics(found, running_mean, running_var)
+    if running_mean is None or running_var is None:
+        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is "
+                           "false")
+    return T._batch_norm_inference(input, weight, bias, running_mean, running_var, eps)
 
 
 @composite("nn")
@@ -289,8 +330,9 @@ def _epsilon(dtype):
 def _rms_gradient(grads, outputs, input, normalized_shape, weight, eps):
     x, g = wide(input), wide(grads[0])
     xhat, rstd, axes = _rms(x, normalized_shape, eps, input.dtype)
+    xhat, rstd = L.conjugate(xhat), L.conjugate(rstd)
     found = _affine_gradients(g, xhat, weight, None, list(range(axes[0])))
-    scaled = g if weight is None else g * _tail(weight, g)
+    scaled = g if weight is None else g * L.conjugate(_tail(weight, g))
     found["input"] = rstd * (scaled - xhat * L.mean(scaled * xhat, axes, keepdim=True))
     return found
 
@@ -366,11 +408,11 @@ def local_response_norm(input, size, alpha, beta, k):
     if input.ndim < 3:
         raise ValueError("Expected 3D or higher dimensionality input (got "
                          f"{input.ndim} dimensions)")
-    if input.dtype.category < dtypes.FLOAT:
-        raise not_implemented("avg_pool3d_out_frame", input.dtype)
-    x = L.cast(input, compute_dtype(input.dtype))
-    if numel(x.shape) == 0:
+    if numel(input.shape) == 0:
         return input
+    floating = input.dtype.category >= dtypes.FLOAT
+    result = input.dtype if floating else get_default_dtype()
+    x = wide(input)
     low, high = size // 2, (size - 1) // 2
     rest = (0,) * (x.ndim - 2)
     padded = L.pad(x * x, (0, low, *rest), (0, high, *rest))
@@ -378,5 +420,7 @@ def local_response_norm(input, size, alpha, beta, k):
     for i in range(size):
         part = L.slice_axis(padded, 1, i, i + x.shape[1])
         total = part if total is None else total + part
-    scale = number_like(k, x) + number_like(alpha, x) * (total / size)
-    return L.cast(x / L.pow_(scale, L.like(scale, beta)), input.dtype)
+    mean = total / size if floating else L.cast(L.idiv(total, L.like(total, size)), result)
+    x = L.cast(x, mean.dtype)
+    scale = number_like(k, x) + number_like(alpha, x) * mean
+    return L.cast(x / L.pow_(scale, L.like(scale, beta)), result)

@@ -229,6 +229,11 @@ def _lp_pool(rank):
 
     def body(input, norm_type, kernel_size, stride=None, ceil_mode=False):
         kernel = listed(kernel_size, rank, name, "kernel_size")
+        if math.isinf(norm_type):
+            largest, size = getattr(T.nn, f"max_pool{rank}d"), input.abs()
+            if norm_type > 0:
+                return largest(size, kernel_size, stride, 0, 1, ceil_mode)
+            return -largest(-size, kernel_size, stride, 0, 1, ceil_mode)
         pool = getattr(T.nn, f"avg_pool{rank}d")
         out = pool(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
         size = math.prod(kernel)

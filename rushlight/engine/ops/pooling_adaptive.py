@@ -215,6 +215,7 @@ def _fractional_starts(samples, d, n, out, k):
 def _fractional_index(x, samples, kernel, target):
     """Flat plane position of each window's maximum; windows differ from plane to plane."""
     rank, planes = len(kernel), numel(x.shape[:2])
+    samples = L.slice_axis(samples, 0, 0, x.shape[0])
     full = (planes, *target, *kernel)
     index = None
     for d in range(rank):

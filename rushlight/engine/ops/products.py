@@ -287,3 +287,28 @@ def tensordot(a, b, dims=2):
     x = a.permute(*left, *of_a).reshape(numel([a.shape[d] for d in left]), inner_size)
     y = b.permute(*of_b, *right).reshape(inner_size, numel([b.shape[d] for d in right]))
     return T.mm(x, y).reshape([a.shape[d] for d in left] + [b.shape[d] for d in right])
+
+
+@operator("bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
+          variants="function,nn", node="SumBackward0")
+def bilinear(input1, input2, weight, bias):
+    """``input1 W_o input2 + bias_o`` for every output o; weight (O, I, J), inputs (*, I) and (*, J)."""
+    if input1.shape[:-1] != input2.shape[:-1] or input1.ndim != input2.ndim:
+        raise RuntimeError("bilinear(): input batch dimensions do not match: got "
+                           f"{list(input1.shape)} and {list(input2.shape)}")
+    o, i, j = weight.shape
+    for name, x, n in (("input1", input1, i), ("input2", input2, j)):
+        if x.shape[-1] != n:
+            raise RuntimeError(f"bilinear(): {name} size does not match weight size: got {x.shape[-1]} "
+                               f"but expected {n}")
+    if bias is not None and tuple(bias.shape) != (o,):
+        raise RuntimeError(f"bilinear(): bias size does not match weight size: got {list(bias.shape)} but "
+                           f"expected {o}")
+    wide = dtypes.OPMATH.get(input1.dtype, input1.dtype)
+    rows = numel(input1.shape[:-1])
+    x, y = (L.reshape(L.cast(v, wide), (rows, v.shape[-1])) for v in (input1, input2))
+    w = L.reshape(L.permute(L.cast(weight, wide), (1, 0, 2)), (i, o * j))
+    cube = L.reshape(L.dot(x, w), (rows, o, j))
+    out = L.sum_(cube * L.broadcast(L.unsqueeze(y, 1), cube.shape), [2])
+    out = out if bias is None else out + L.broadcast(L.cast(bias, wide), out.shape)
+    return L.cast(L.reshape(out, (*input1.shape[:-1], o)), input1.dtype)

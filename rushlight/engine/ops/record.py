@@ -39,7 +39,7 @@ class Op:
     def __init__(self, kind, schema, body, *, variants="function,method", promote="default",
                  result="same", vjp=None, node=None, strides=None, geometry=None, ref=None,
                  samples=None, structural=(), differentiable=True, dtypes=None, overlap=True,
-                 multi=False, absolute=False, aliases=(), promotes=None):
+                 multi=False, absolute=False, aliases=(), promotes=None, layout=None):
         self.kind, self.schema_text, self.body = kind, schema, body
         self.name, self.overload = schemas.split_name(schema)
         self.variants = frozenset(variants.split(","))
@@ -50,6 +50,7 @@ class Op:
         self.differentiable, self.dtypes = differentiable, dtypes
         self.overlap, self.multi, self.absolute = overlap, multi, absolute
         self.aliases, self.promotes = aliases, promotes
+        self.layout = layout  # like strides, from the tagged arguments: (arguments, shapes) -> strides
         self.calls, self.inplace_calls, self.shadow_calls = {}, {}, {}
         self.__doc__ = body.__doc__
 

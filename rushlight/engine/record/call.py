@@ -138,6 +138,10 @@ def _written(op, v, target):
 
 
 def _common_device(op, metas):
+    if op.name == "copy":  # the one operator between devices
+        if metas[1].device.type == "meta" and metas[0].device.type != "meta":
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+        return metas[0].device
     found = devices.cpu
     seen = [m.device for m in metas if m.ndim or len(metas) == 1]
     if seen:
@@ -203,9 +207,13 @@ def _generic(op, graph, arguments, values, metas):
     ready = {p.name: v for p, v in zip(op.schema.params, values, strict=True)}
     outs = op.body(**ready) if metas else op.body(graph, **ready)
     outs = tuple(outs) if isinstance(outs, tuple | list) else (outs,)
-    if op.strides is None:
-        return [(v, None) for v in outs]
-    chosen = op.strides(metas, [v.shape for v in outs])
+    out_shapes = [v.shape for v in outs]
+    if op.layout is not None:
+        chosen = op.layout(arguments, out_shapes)
+    elif op.strides is not None:
+        chosen = op.strides(metas, out_shapes)
+    else:
+        chosen = [None] * len(outs)
     return list(zip(outs, chosen, strict=True))
 
 

@@ -212,8 +212,10 @@ def flush(segment=None):
 
 def _run(events, alive, bound, scalars, lines):
     position = {id(storage): i for i, (storage, _) in enumerate(bound)}
-    wanted = tuple((slot, position.get(id(storage), -1)) for slot, storage in alive)
-    key = (events, wanted)
+    # immediate memory may be bound more than once: what is written to it is computed aside
+    wanted = tuple([(slot, -1 if storage.immediate else position.get(id(storage), -1))
+                    for slot, storage in alive])
+    key = (events, wanted, config.BACKEND)
     plan = _plans.get(key)
     if plan is None:
         plan = plans.build(events, wanted, lines)

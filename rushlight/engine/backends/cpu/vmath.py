@@ -1,18 +1,18 @@
 """Vector math for the CPU backend: transcendental functions as LLVM IR text.
 
-`emit(name, dtype)` returns one scalar function, `rl_<name>_f32` or `rl_<name>_f64`.  It is branch-free and calls nothing
-but intrinsics that every target vectorises (fma, sqrt, roundeven, fabs, copysign), so that a counted loop around it
-becomes SIMD code of whatever width the loop vectorizer chooses; libm is never called.  NaN, infinities, signed zeros and
-subnormals are honoured in and out.  tests/backends/vmath_ulp.json holds the measured errors, tools/ulp_sweep.py measures
-them.
+`emit(name, dtype)` returns one scalar function, `rl_<name>_f32` or `rl_<name>_f64`.  It is free of
+branches and calls nothing but intrinsics that every target vectorises (fma, sqrt, roundeven, fabs,
+copysign), so a counted loop around it becomes SIMD code of whatever width the loop vectorizer
+chooses; libm is never called.  NaN, infinities, signed zeros and subnormals are honoured in and
+out.  tests/backends/vmath_ulp.json holds the measured errors, tools/ulp_sweep.py measures them.
 
-float32 versions of exp, exp2, log, nextafter and rsqrt run in float32; the others run in double, to 24 bits: one polynomial
-step there costs two in float32, but range reductions, compensation and the last rounding become trivial, which made
-them as fast and three times as accurate when measured (tanh, sigmoid, erf).  Loops that hold one of them get half as many
-lanes.
+The float32 versions marked `single` run in float32.  The others run in double, to 24 bits: a
+polynomial step costs two there, but range reduction, compensation and the last rounding become
+trivial, and the result is nearly always the correctly rounded one.  A loop that holds one of them
+has half as many lanes.
 
-Requirements on whoever compiles the text: a target with FMA (otherwise LLVM calls libm for it), no fast-math flags added
-to these instructions, an inliner and then the loop vectorizer in the pipeline.
+Required of whoever compiles the text: a target with FMA (LLVM calls libm for it elsewhere), no
+fast-math flags added to these instructions, the inliner before the loop vectorizer.
 
 Read next: vmath_builder.py for the notation, vmath_exp.py for the first family.
 """
@@ -55,7 +55,7 @@ FUNCTIONS: dict[str, Function] = {
     "exp": Function(exp.exp, single=True),
     "exp2": Function(exp.exp2, single=True),
     "expm1": Function(exp.expm1),
-    "sigmoid": Function(exp.sigmoid),
+    "sigmoid": Function(exp.sigmoid, single=True),
     "sinh": Function(exp.sinh),
     "cosh": Function(exp.cosh),
     "tanh": Function(exp.tanh),
@@ -110,7 +110,8 @@ def _build(name: str, dtype: str) -> tuple[str, tuple[str, ...]]:
         f"define internal {dtype} @{symbol(name, dtype)}({parameters}) "
         "alwaysinline nounwind willreturn memory(none) {\nentry:\n"
     )
-    return head + "\n".join(k.lines) + f"\n  ret {dtype} {result.text}\n}}\n", tuple(k.declarations)
+    text = head + "\n".join(k.lines) + f"\n  ret {dtype} {result.text}\n}}\n"
+    return text, tuple(k.declarations)
 
 
 def emit(name: str, dtype: str) -> str:
@@ -127,7 +128,7 @@ def emit(name: str, dtype: str) -> str:
 
 
 def requires(name: str, dtype: str) -> tuple[str, ...]:
-    """The declarations `emit(name, dtype)` relies on, each a line of IR to appear once in the module.
+    """The declarations `emit(name, dtype)` relies on, each a line to appear once in the module.
 
     >>> requires("rsqrt", "double")
     ('declare double @llvm.sqrt.f64(double)',)

@@ -8,7 +8,7 @@ INF, NAN = float("inf"), float("nan")
 
 
 def _modulo_unrolled(k: Body, a: Value, b: Value) -> Value:
-    """|x| mod |y| for float32 operands in double: each step removes 51 bits of a quotient of at most 277, exactly."""
+    """|x| mod |y| of float32 operands: each step removes 51 of at most 277 quotient bits."""
     inverse = 1.0 / b
     r = a
     for _ in range(6):
@@ -19,13 +19,13 @@ def _modulo_unrolled(k: Body, a: Value, b: Value) -> Value:
 def _modulo_loop(k: Body, a: Value, b: Value) -> Value:
     """The same for float64, whose quotients have up to 2098 bits: a loop, usually of one round.
 
-    With q = a / b rounded to nearest, a - q b is a multiple of what it must be and fits 53 bits, so the fma is exact.
+    With q = a / b rounded to nearest, a - q b fits 53 bits, so the fma is exact.
     """
     k.lines += ["  br label %head", "head:"]
     at = len(k.lines)
     k.lines.append("")
     r = Value(k, "%r", "double")
-    # Multiples of b by 2**1000 keep the quotient finite; an infinite or NaN remainder leaves the loop.
+    # Multiples of b keep the quotient finite; an infinite or NaN remainder leaves the loop.
     more = (k.abs(r) >= b) & (k.abs(r) < INF) & (b > 0.0)
     k.lines += [f"  br i1 {more.text}, label %step, label %done", "step:"]
     far, farther = b * 2.0**1000, b * 2.0**1000 * 2.0**1000
@@ -61,7 +61,9 @@ def hypot(k: Body, x: Value, y: Value) -> Value:
         large, small = top > 2.0**500, top < 2.0**-400
         s = k.select(large, 2.0**-600, k.select(small, 2.0**600, 1.0))
         top, low = top * s, low * s
-        r = k.sqrt(k.fma(top, top, low * low)) * k.select(large, 2.0**600, k.select(small, 2.0**-600, 1.0))
+        r = k.sqrt(k.fma(top, top, low * low)) * k.select(
+            large, 2.0**600, k.select(small, 2.0**-600, 1.0)
+        )
     return k.select(a.equals(INF) | b.equals(INF), INF, r)
 
 

@@ -1,8 +1,9 @@
 """Straight-line LLVM IR from Python expressions: the notation in which the vector math is written.
 
-A `Body` is one function under construction, a `Value` one SSA value with Python's operators.  Numbers become literals
-of the type beside them.  Nothing here branches: conditions are `i1` values for `Body.select`, so a loop around the
-inlined function stays one basic block and LLVM can vectorise it at any width.
+A `Body` is one function under construction, a `Value` one SSA value with Python's operators.
+Numbers become literals of the type beside them.  Nothing here branches: conditions are `i1` values
+for `Body.select`, so a loop around the inlined function stays one basic block and LLVM can
+vectorise it at any width.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Operand = Union["Value", int, float]
 
 
 def literal(value: float, type: str) -> str:
-    """The LLVM spelling of a number: hexadecimal double (rounded to float32 first for `float`), or an integer."""
+    """LLVM's spelling: an integer, or a hexadecimal double (rounded to float32 for `float`)."""
     if type not in MANTISSA_BITS:
         return str(int(value))
     value = float(value)
@@ -50,7 +51,9 @@ class Value:
 
     def _compare(self, op: str, other: Operand) -> Value:
         other = self.body.value(other, self.type)
-        prefix = "fcmp o" if self.type in MANTISSA_BITS else "icmp " + "s" * (op not in ("eq", "ne"))
+        prefix = (
+            "fcmp o" if self.type in MANTISSA_BITS else "icmp " + "s" * (op not in ("eq", "ne"))
+        )
         return self.body.emit(f"{prefix}{op} {self.type} {self.text}, {other.text}", "i1")
 
     def __add__(self, other: Operand) -> Value:

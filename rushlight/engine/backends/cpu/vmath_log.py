@@ -1,14 +1,15 @@
-"""Logarithms and what is built on them: log, log2, log10, log1p, asinh, acosh, atanh, logaddexp, pow.
+"""Logarithms and their relatives: log, log2, log10, log1p, asinh, acosh, atanh, logaddexp, pow.
 
-x = 2**e m with m in [sqrt(1/2), sqrt(2)); f = m - 1 is exact.  Double arithmetic uses s = f / (2 + f), in which
-log(1 + f) = 2 s + s**3 L(s**2) needs few terms; float32 arithmetic a polynomial in f, which saves the division.
+x = 2**e m with m in [sqrt(1/2), sqrt(2)); f = m - 1 is exact.  For 24 bits log(1 + f) is a
+polynomial in f; for 53 bits it uses s = f / (2 + f), in which 2 s + s**3 L(s**2) needs few terms
+and loses little to rounding.
 """
 
 from __future__ import annotations
 
 from .vmath_builder import BIAS, MANTISSA_BITS, Body, Value
 from .vmath_coefficients import CONSTANTS
-from .vmath_exp import exp, exp2, reduce, scale
+from .vmath_exp import exp, exp2, exp_reduced, reduce, scale, wide
 
 SQRT_HALF_BITS = {"float": 0x3F3504F3, "double": 0x3FE6A09E667F3BCD}
 SMALLEST_NORMAL = {"float": 2.0**-126, "double": 2.0**-1022}
@@ -53,6 +54,11 @@ def _tail(k: Body, f: Value) -> tuple[Value, Value]:
     return h, s * k.fma(k.polynomial(k.table("log"), z), z, h)
 
 
+def _cubic(k: Body, f: Value) -> Value:
+    """log(1 + f) = f - f**2 / 2 + f**3 P(f), in double for 24 bits."""
+    return k.fma(f * f, k.fma(f, k.polynomial(k.table("log"), f), -0.5), f)
+
+
 def log_of(k: Body, e: Value, f: Value) -> Value:
     """e log 2 + log(1 + f)."""
     hi, lo = CONSTANTS["ln2_" + k.type]
@@ -60,23 +66,25 @@ def log_of(k: Body, e: Value, f: Value) -> Value:
         g = f * f
         p = k.fma(e, lo, k.polynomial(k.table("log"), f) * f * g)
         return k.fma(e, hi, f + k.fma(g, -0.5, p))
+    if k.bits == 24:
+        return k.fma(e, hi + lo, _cubic(k, f))
     h, c = _tail(k, f)
     return k.fma(e, hi, f - (h - k.fma(e, lo, c)))
 
 
 def log(k: Body, x: Value) -> Value:
-    e, m = decompose(k, x, subnormal=k.bits == 53 or k.type == "float")
+    e, m = decompose(k, x, subnormal=wide(k))
     return domain(k, x, log_of(k, e, m - 1.0))
 
 
 def _log_base(k: Body, x: Value, inverse: str, unit: str) -> Value:
-    """log(x) / log(base) with the products in two parts, so that powers of the base come out exact."""
-    e, m = decompose(k, x, subnormal=k.bits == 53)
+    """log(x) / log(base), the products in two parts so that powers of the base come out exact."""
+    e, m = decompose(k, x, subnormal=wide(k))
     f = m - 1.0
-    h, c = _tail(k, f)
     (inv_hi, inv_lo), (unit_hi, unit_lo) = CONSTANTS[inverse], CONSTANTS[unit]
     if k.bits == 24:
-        return domain(k, x, k.fma(e, unit_hi + unit_lo, (f - (h - c)) * inv_hi))
+        return domain(k, x, k.fma(e, unit_hi + unit_lo, _cubic(k, f) * inv_hi))
+    h, c = _tail(k, f)
     top = f - h
     low = (f - top) - h + c
     p, p_low = k.two_product(top, inv_hi)
@@ -93,20 +101,24 @@ def log10(k: Body, x: Value) -> Value:
     return _log_base(k, x, "log10_e", "log10_2")
 
 
-def log1p_with(k: Body, x: Value, extra: Value | None = None) -> Value:
-    """log1p(x) + extra log 2, signed as x."""
-    u, lost = k.two_sum(1.0, x)
+def _log1p_finite(k: Body, u: Value, lost: Value, x: Value, extra: Value | None = None) -> Value:
+    """log1p(x) + extra log 2 of a positive finite 1 + x = u + lost."""
     e, m = decompose(k, u, subnormal=False)
     f = m - 1.0
     if k.bits == 53:
-        # What 1 + x lost, scaled by 2**-e, belongs to f (and is nothing to a large x, whose 2**-e may not exist).
+        # What 1 + x lost, scaled by 2**-e, belongs to f; to a large x (whose 2**-e may not exist)
+        # it is nothing.
         shrink = k.from_bits((BIAS["double"] << 52) - (k.bits_of(u) - k.bits_of(m)))
         f = k.select(u < 2.0**60, k.fma(lost, shrink, f), f)
     else:
         f = k.select(e.equals(0.0), x, f)
-    if extra is not None:
-        e = e + extra
-    return k.copysign(domain(k, u, log_of(k, e, f)), x)
+    return log_of(k, e if extra is None else e + extra, f)
+
+
+def log1p_with(k: Body, x: Value, extra: Value | None = None) -> Value:
+    """log1p(x) + extra log 2, signed as x."""
+    u, lost = k.two_sum(1.0, x)
+    return k.copysign(domain(k, u, _log1p_finite(k, u, lost, x, extra)), x)
 
 
 def log1p(k: Body, x: Value) -> Value:
@@ -114,7 +126,7 @@ def log1p(k: Body, x: Value) -> Value:
 
 
 def _large(k: Body, x: Value, y: Value) -> tuple[Value, Value | None]:
-    """For y close to 2 x: (x, 1) where squares would overflow, so that log1p_with(...) is log(2 x)."""
+    """For y close to 2 x: (x, 1) where squares would overflow; log1p_with then gives log(2 x)."""
     if k.bits == 24:
         return y, None
     large = x > 2.0**60
@@ -143,8 +155,13 @@ def atanh(k: Body, x: Value) -> Value:
 
 def logaddexp(k: Body, x: Value, y: Value) -> Value:
     top = k.select(x > y, x, y)
-    distance = k.select(x.equals(y), 0.0, k.abs(x - y))
-    return top + log1p(k, exp(k, -distance))
+    bottom = k.select(x > y, y, x)
+    distance, low = k.fast_two_sum(bottom, -top)
+    e = exp(k, k.select(x.equals(y), 0.0, distance))
+    if k.bits == 53:
+        # Where the sum is small beside its terms, what the difference lost shows.
+        e = k.select(distance > -INF, k.fma(e, low, e), e)
+    return k.select(k.unordered(x, y), NAN, top + _log1p_finite(k, *k.fast_two_sum(1.0, e), e))
 
 
 def _log_pair(k: Body, x: Value) -> tuple[Value, Value]:
@@ -179,13 +196,8 @@ def _power_pair(k: Body, x: Value, y: Value) -> Value:
     inside = k.abs(a) < 746.0
     a = k.at_least(k.at_most(a, 746.0), -746.0)
     a_low = k.select(inside, a_low, 0.0)
-    hi, lo = CONSTANTS["ln2_double"]
-    t, n, r = reduce(k, a, 2 * BIAS["double"])
-    r, r_low = k.fast_two_sum(r, k.fma(n, -lo, k.fma(n, -hi, a) - r) + a_low)
-    # exp(r + r_low) = (1 + r) + (r**2 Q(r) + r_low (1 + r)), the first sum in two parts.
-    u = k.fma(r * r, k.polynomial(k.table("exp"), r), k.fma(r_low, r, r_low))
-    p, low = k.fast_two_sum(1.0, r)
-    return scale(k, p + (low + u), t)
+    t, _, r, r_low = reduce(k, a, 2 * BIAS["double"])
+    return scale(k, exp_reduced(k, *k.fast_two_sum(r, r_low + a_low)), t)
 
 
 def _power_double(k: Body, x: Value, y: Value) -> Value:

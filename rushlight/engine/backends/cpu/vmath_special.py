@@ -1,7 +1,7 @@
 """erf, erfc, erfinv, lgamma, digamma and the modified Bessel function i0.
 
-Each is a rational or polynomial fit on one or two intervals, joined by a select; quotients are selected before the
-division, so there is one of them.
+Each is a rational or polynomial fit on one or two intervals, joined by a select; where both sides
+are quotients, numerator and denominator are selected before the one division.
 """
 
 from __future__ import annotations
@@ -24,9 +24,15 @@ def _erf_small(k: Body, x: Value) -> Value:
 def _erfc_large(k: Body, a: Value) -> Value:
     """exp(-a**2) times erfcx(a); the square in two parts, the product before any underflow."""
     a = k.at_most(a, 10.5 if k.bits == 24 else 27.5)
-    p, q = _rational(k, "erfcx", a)
+    d = a + 3.0
+    t = 1.0 / d
+    factor = t * k.polynomial(k.table("erfcx"), t)
+    if k.bits == 53:
+        # t is off by a factor 1 + wrong, which counts two to three times;
+        # erfcx' = 2 a erfcx - 2 / sqrt(pi).
+        wrong = k.fma(-d, t, 1.0) - t * (a - (d - 3.0))
+        factor = k.fma(k.fma(a + a, -factor, CONSTANTS["erfcx_slope"][0]) * d, wrong, factor)
     square, low = k.two_product(a, a)
-    factor = p / q
     return scale(k, *unscaled_exp(k, -square, k.fma(-factor, low, factor)))
 
 
@@ -51,7 +57,8 @@ def erfinv(k: Body, x: Value) -> Value:
     t = k.sqrt(-log(k, 1.0 - a))
     p_tail, q_tail = _rational(k, "erfinv_tail", t)
     central = a < 0.75
-    y = k.select(central, a * p, p_tail) / k.select(central, q, q_tail)
+    ratio = k.select(central, p, p_tail) / k.select(central, q, q_tail)
+    y = k.select(central, k.fma(a, ratio, a), t - ratio)
     return k.copysign(k.select(a.equals(1.0), INF, y), x)
 
 
@@ -61,17 +68,21 @@ def _reflected(k: Body, x: Value) -> tuple[Value, Value, Value]:
 
 
 def lgamma(k: Body, x: Value) -> Value:
-    """Relative accuracy ends near the zeros between negative integers (absolute there), as in most libraries."""
+    """Accurate to ULP of its larger term near the zeros between negative integers."""
     low, y, f = _reflected(k, x)
     p, q = _rational(k, "lgamma", y)
-    near = (y - 1.0) * (y - 2.0) * (p / q)
+    near = k.fma((y - 1.0) * (y - 2.0), p / q + 0.4, 0.0)  # + 0 makes lgamma(1) a positive zero
     inverse = 1.0 / y
     series = k.polynomial(k.table("lgamma_series"), inverse * inverse)
     far = k.fma(y - 0.5, log(k, y) - 1.0, k.fma(series, inverse, CONSTANTS["lgamma_offset"][0]))
     value = k.select(y < 4.0, near, far)
     value = k.select(y < INF, value, y)
-    sine = k.abs(sin_pi(k, f))
-    mirrored = k.select(f.equals(0.0), INF, CONSTANTS["log_pi"][0] - log(k, sine) - value)
+    # log(pi / |sin(pi f)|) is log(1 / |f|) while f is tiny (and pi f could be subnormal).
+    g = k.abs(f)
+    tiny = g < 2.0**-60
+    log_pi = k.select(tiny, 0.0, CONSTANTS["log_pi"][0])
+    mirrored = log_pi - log(k, k.select(tiny, g, sin_pi(k, g))) - value
+    mirrored = k.select(g.equals(0.0), INF, mirrored)
     value = k.select(low, mirrored, value)
     return k.select(k.abs(x).equals(INF), INF, value)
 
@@ -80,7 +91,7 @@ def digamma(k: Body, x: Value) -> Value:
     low, y, f = _reflected(k, x)
     p, q = _rational(k, "digamma", y)
     root, root_low = CONSTANTS["digamma_root"]
-    near = ((y - root) - root_low) * p / (q * y)
+    near = ((y - root) - root_low) * (p / (q * y) + 0.75)
     inverse = 1.0 / y
     z = inverse * inverse
     far = log(k, y) - k.fma(k.polynomial(k.table("digamma_series"), z), z, inverse * 0.5)
@@ -98,8 +109,7 @@ def i0(k: Body, x: Value) -> Value:
     small = a < 8.0
     near = k.polynomial(k.table("i0"), k.at_most(a * a, 64.0))
     b = k.at_least(k.at_most(a, 92.0 if k.bits == 24 else 715.0), 8.0)
-    p, q = _rational(k, "i0_tail", 1.0 / b)
-    far = scale(k, *unscaled_exp(k, b, p / (q * k.sqrt(b))))
-    return k.select(small, near, far)
-
-
+    p = k.polynomial(k.table("i0_tail"), 1.0 / b - 0.0625)
+    far = scale(k, *unscaled_exp(k, b, p / k.sqrt(b)))
+    # NaN at infinity, as in SciPy and PyTorch.
+    return k.select(a.equals(INF), NAN, k.select(small, near, far))

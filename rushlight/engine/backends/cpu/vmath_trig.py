@@ -1,8 +1,9 @@
 """sin, cos, tan for every finite argument, and asin, acos, atan, atan2.
 
-The reduction multiplies by 1/(2 pi) and drops whole turns before anything is rounded (Payne and Hanek 1983), without a
-branch.  For float32 the constant is cut into 29-bit pieces whose products with a 24-bit x are exact in double, and all of
-them are used; for float64 six comparisons choose four pieces of 52 bits out of 1170 by successive selects.
+The reduction multiplies by 1/(2 pi) and drops whole turns before anything is rounded (Payne and
+Hanek 1983), without a branch or a table in memory.  For float32 the constant is cut into 29-bit
+pieces whose products with a 24-bit x are exact in double, and all of them are used; for float64 six
+comparisons choose four pieces of 52 bits out of 1170 bits by successive selects.
 """
 
 from __future__ import annotations
@@ -33,17 +34,23 @@ def _turns_single(k: Body, x: Value, per_turn: int, offset: float) -> tuple[Valu
 
 
 def _pieces_double(k: Body, x: Value) -> tuple[Value, list[Value]]:
-    """x * 2**(-26 i) below 2**78, and pieces i, i + 2, i + 4, i + 6 of 1/(2 pi) (52 bits each, 26 apart)."""
+    """x * 2**(-26 i) below 2**78, and pieces i, i + 2, i + 4, i + 6 of 1/(2 pi), 26 bits apart.
+
+    Earlier pieces only add whole turns; the four that remain reach 2**-134.
+    """
     bits = []
     for level in (32, 16, 8, 4, 2, 1):
         bit = k.abs(x) >= 2.0 ** (52 + 26 * level)
         x = k.select(bit, x * 2.0 ** (-26 * level), x)
         bits.append(bit)
     table = CONSTANTS["turn_52"]
-    window = [k.select(bits[5], odd, even) for even, odd in zip(table[::2], table[1::2], strict=True)]
+    window = [
+        k.select(bits[5], odd, even) for even, odd in zip(table[::2], table[1::2], strict=True)
+    ]
     for level, bit in zip((16, 8, 4, 2, 1), bits, strict=False):
         moved = min(3 + level, len(window) - level)
-        window = [k.select(bit, window[j + level], window[j]) for j in range(moved)] + window[moved : 3 + level]
+        shifted = [k.select(bit, window[j + level], window[j]) for j in range(moved)]
+        window = shifted + window[moved : 3 + level]
     return x, window[:4]
 
 

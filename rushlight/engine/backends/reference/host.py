@@ -2,7 +2,9 @@
 
 import numpy as np
 
-TABLE = {}
+from . import host_ctc
+
+TABLE = dict(host_ctc.TABLE)
 
 
 def host_function(function):

@@ -1,0 +1,206 @@
+"""One instruction of a nest's body as LLVM IR.
+
+Values: bool is i1 (one byte in memory), bfloat16 is its 16 bits, everything else its LLVM type.
+Half types are computed in float32 and rounded back, as the reference does.
+"""
+
+import struct
+
+from ...base import dtypes
+from .vmath import FUNCTIONS
+
+TYPES = {dtypes.bool_: "i1", dtypes.uint8: "i8", dtypes.int8: "i8", dtypes.int16: "i16",
+         dtypes.int32: "i32", dtypes.int64: "i64", dtypes.float16: "half", dtypes.bfloat16: "i16",
+         dtypes.float32: "float", dtypes.float64: "double"}
+MEMORY = {**TYPES, dtypes.bool_: "i8"}
+SUFFIX = {"float": "f32", "double": "f64", "half": "f16"}
+INTRINSICS = dict(floor="floor", ceil="ceil", trunc="trunc", round="roundeven", sqrt="sqrt",
+                  abs="fabs")
+FLOAT_BINARY = dict(add="fadd", sub="fsub", mul="fmul", div="fdiv")
+INT_BINARY = dict(add="add", sub="sub", mul="mul", bitand="and", bitor="or", bitxor="xor")
+COMPARE = dict(eq=("oeq", "eq"), ne=("une", "ne"), lt=("olt", "lt"), le=("ole", "le"),
+               gt=("ogt", "gt"), ge=("oge", "ge"))
+VECTOR_MATH = frozenset(n for n in FUNCTIONS if n not in ("fmod", "remainder", "hypot", "logaddexp",
+                                                          "i0"))
+
+
+def supported(v):
+    """Has an elementwise value, reduction or take code here?  (Else the reference rule runs.)"""
+    if v.dtype not in TYPES or any(i.dtype not in TYPES for i in v.inputs):
+        return False
+    name, floating = v.prim.name, v.inputs[0].dtype.category == dtypes.FLOAT
+    if name in ("take", "where", "cast", "isnan", "sum", "prod", "max", "min") or name in COMPARE:
+        return True
+    if name in VECTOR_MATH or name in INTRINSICS or name in ("sign", "neg", "maximum", "minimum"):
+        return floating or name in ("sign", "neg", "maximum", "minimum", "abs")
+    if name in FLOAT_BINARY or name in INT_BINARY:
+        return name in FLOAT_BINARY if floating else name in INT_BINARY
+    return name in ("copysign", "invert")
+
+
+def constant(value, dtype):
+    """A number as an LLVM literal of the value type of `dtype`."""
+    if dtype is dtypes.bool_:
+        return "true" if value else "false"
+    if dtype.category == dtypes.INT:
+        bits = dtype.itemsize * 8
+        wrapped = int(value) & ((1 << bits) - 1)
+        return str(wrapped - (1 << bits) if wrapped >> (bits - 1) and dtype.is_signed else wrapped)
+    if dtype is dtypes.bfloat16:
+        return str(int(dtype.np.type(value).view("uint16")))
+    if dtype is dtypes.float16:
+        return f"0xH{int(dtype.np.type(value).view('uint16')):04X}"
+    rounded = float(dtype.np.type(value))
+    return f"0x{struct.unpack('<Q', struct.pack('<d', rounded))[0]:016X}"
+
+
+class Emitter:
+    """Appends lines to a function body; remembers declarations and math functions it used."""
+
+    def __init__(self):
+        self.lines, self.count = [], 0
+        self.declarations, self.math = {}, {}
+
+    def new(self, text):
+        """A fresh name bound to the instruction `text`."""
+        self.count += 1
+        self.lines.append(f"  %t{self.count} = {text}")
+        return f"%t{self.count}"
+
+    def intrinsic(self, name, kind, *arguments):
+        full = f"@llvm.{name}.{SUFFIX.get(kind, kind)}"
+        types = ", ".join([kind] * len(arguments))
+        self.declarations[f"declare {kind} {full}({types})"] = True
+        return self.new(f"call {kind} {full}({', '.join(f'{kind} {a}' for a in arguments)})")
+
+    # ------------------------------------------------------------------------ half types
+    def widen(self, x, dtype):
+        """A half value as float32."""
+        if dtype is dtypes.float16:
+            return self.new(f"fpext half {x} to float")
+        bits = self.new(f"shl i32 {self.new(f'zext i16 {x} to i32')}, 16")
+        return self.new(f"bitcast i32 {bits} to float")
+
+    def narrow(self, x, dtype):
+        """A float32 rounded to a half type, to nearest even; NaN stays NaN."""
+        if dtype is dtypes.float16:
+            return self.new(f"fptrunc float {x} to half")
+        bits = self.new(f"bitcast float {x} to i32")
+        odd = self.new(f"and i32 {self.new(f'lshr i32 {bits}, 16')}, 1")
+        rounded = self.new(f"add i32 {self.new(f'add i32 {bits}, 32767')}, {odd}")
+        is_nan = self.new(f"fcmp uno float {x}, {x}")
+        chosen = self.new(f"select i1 {is_nan}, i32 2143289344, i32 {rounded}")
+        return self.new(f"trunc i32 {self.new(f'lshr i32 {chosen}, 16')} to i16")
+
+    # ----------------------------------------------------------------------- instructions
+    def apply(self, name, arguments, dtype, operand_dtypes):
+        """The value of one elementwise primitive."""
+        if name == "cast":
+            return self.cast(arguments[0], operand_dtypes[0], dtype)
+        if name == "where":
+            kind = TYPES[dtype]
+            return self.new(f"select i1 {arguments[0]}, {kind} {arguments[1]}, {kind} {arguments[2]}")
+        source = operand_dtypes[0]
+        if source in dtypes.HALVES:
+            wide = [self.widen(a, source) for a in arguments]
+            found = self.apply(name, wide, dtypes.float32 if dtype is source else dtype,
+                               (dtypes.float32,) * len(wide))
+            return self.narrow(found, source) if dtype is source else found
+        if source.category == dtypes.FLOAT:
+            return self.floating(name, arguments, TYPES[source])
+        return self.integer(name, arguments, source)
+
+    def floating(self, name, a, kind):
+        if name in FLOAT_BINARY:
+            return self.new(f"{FLOAT_BINARY[name]} {kind} {a[0]}, {a[1]}")
+        if name in COMPARE:
+            return self.new(f"fcmp {COMPARE[name][0]} {kind} {a[0]}, {a[1]}")
+        if name == "isnan":
+            return self.new(f"fcmp uno {kind} {a[0]}, {a[0]}")
+        if name == "neg":
+            return self.new(f"fneg {kind} {a[0]}")
+        if name in INTRINSICS:
+            return self.intrinsic(INTRINSICS[name], kind, a[0])
+        if name in ("maximum", "minimum", "copysign"):
+            return self.extreme(name, a, kind) if name != "copysign" else \
+                self.intrinsic(name, kind, *a)
+        if name == "sign":
+            return self.sign(a[0], kind)
+        self.math[(name, kind)] = True
+        typed = ", ".join(f"{kind} {x}" for x in a)
+        return self.new(f"call {kind} @rl_{name}_{SUFFIX[kind]}({typed})")
+
+    def extreme(self, name, a, kind):
+        """The larger or smaller; NaN if one is NaN (an explicit select vectorises everywhere)."""
+        better = self.new(f"fcmp {'ogt' if name == 'maximum' else 'olt'} {kind} {a[0]}, {a[1]}")
+        first_nan = self.new(f"fcmp uno {kind} {a[0]}, {a[0]}")
+        take_first = self.new(f"or i1 {better}, {first_nan}")
+        return self.new(f"select i1 {take_first}, {kind} {a[0]}, {kind} {a[1]}")
+
+    def sign(self, x, kind):
+        zero, one = constant(0.0, _dtype(kind)), constant(1.0, _dtype(kind))
+        unit = self.intrinsic("copysign", kind, one, x)
+        is_zero = self.new(f"fcmp oeq {kind} {x}, {zero}")
+        is_nan = self.new(f"fcmp uno {kind} {x}, {x}")
+        found = self.new(f"select i1 {is_zero}, {kind} {zero}, {kind} {unit}")
+        return self.new(f"select i1 {is_nan}, {kind} {x}, {kind} {found}")
+
+    def integer(self, name, a, dtype):
+        kind = TYPES[dtype]
+        boolean = dtype is dtypes.bool_
+        if name in INT_BINARY:
+            operation = {"add": "or", "mul": "and"}.get(name, INT_BINARY[name]) if boolean \
+                else INT_BINARY[name]
+            return self.new(f"{operation} {kind} {a[0]}, {a[1]}")
+        signed = "s" if dtype.is_signed else "u"
+        if name in COMPARE:
+            test = COMPARE[name][1]
+            return self.new(f"icmp {test if test in ('eq', 'ne') else signed + test} {kind} "
+                            f"{a[0]}, {a[1]}")
+        if name == "isnan":
+            return "false"
+        if name == "invert":
+            return self.new(f"xor {kind} {a[0]}, {'true' if boolean else -1}")
+        if name == "neg":
+            return self.new(f"sub {kind} 0, {a[0]}")
+        if name in ("maximum", "minimum"):
+            better = self.new(f"icmp {signed}{'gt' if name == 'maximum' else 'lt'} {kind} {a[0]}, {a[1]}")
+            return self.new(f"select i1 {better}, {kind} {a[0]}, {kind} {a[1]}")
+        below = self.new(f"icmp slt {kind} {a[0]}, 0") if dtype.is_signed else "false"
+        if name == "abs":
+            flipped = self.new(f"sub {kind} 0, {a[0]}")
+            return self.new(f"select i1 {below}, {kind} {flipped}, {kind} {a[0]}")
+        above = self.new(f"icmp ne {kind} {a[0]}, 0")
+        unit = self.new(f"select i1 {below}, {kind} -1, {kind} 1")
+        return self.new(f"select i1 {above}, {kind} {unit}, {kind} 0")
+
+    # -------------------------------------------------------------------------------- cast
+    def cast(self, x, source, target):
+        if source is target:
+            return x
+        if source in dtypes.HALVES:
+            return self.cast(self.widen(x, source), dtypes.float32, target)
+        if target in dtypes.HALVES:
+            return self.narrow(self.cast(x, source, dtypes.float32), target)
+        a, b = TYPES[source], TYPES[target]
+        floating = source.category == dtypes.FLOAT
+        if target is dtypes.bool_:
+            zero = constant(0, source)
+            return self.new(f"fcmp une {a} {x}, {zero}" if floating else f"icmp ne {a} {x}, {zero}")
+        if floating and target.category == dtypes.FLOAT:
+            return self.new(f"{'fpext' if a == 'float' else 'fptrunc'} {a} {x} to {b}")
+        if floating:  # through int64, so that what does not fit wraps as on the reference
+            whole = self.new(f"fptosi {a} {x} to i64")
+            return whole if b == "i64" else self.new(f"trunc i64 {whole} to {b}")
+        signed = source.is_signed and source is not dtypes.bool_
+        if target.category == dtypes.FLOAT:
+            return self.new(f"{'s' if signed else 'u'}itofp {a} {x} to {b}")
+        if source.itemsize > target.itemsize and source is not dtypes.bool_:
+            return self.new(f"trunc {a} {x} to {b}")
+        if source.itemsize == target.itemsize and source is not dtypes.bool_:
+            return x
+        return self.new(f"{'sext' if signed else 'zext'} {a} {x} to {b}")
+
+
+def _dtype(kind):
+    return dtypes.float32 if kind == "float" else dtypes.float64
