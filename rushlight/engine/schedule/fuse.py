@@ -60,7 +60,9 @@ class _Scheduler:
             if self.on_host(v) or self.reducible(v) or v.index in self.outputs:
                 roots.add(v.index)
             for i in v.inputs:
-                if self.on_host(v) or (self.gatherable(v) and i is v.inputs[0]):
+                if self.on_host(v):
+                    roots.add(self.operand(i).value.index)
+                elif self.gatherable(v) and i is v.inputs[0]:
                     roots.add(base(i).index)
         for v in self.values:
             if v.prim.name in MOVEMENT and not _nests_unit(v):
@@ -85,10 +87,11 @@ class _Scheduler:
 
     def _place(self, v):
         if self.on_host(v):
-            for i in v.inputs:
-                self._ensure(base(i))
+            operands = [self.operand(i) for i in v.inputs]
+            for access in operands:
+                self._ensure(access.value)
             self.step_of[v.index] = len(self.steps)
-            self.steps.append(HostStep(v))
+            self.steps.append(HostStep(v, operands))
             self.stored.add(v.index)
             return
         operand = v.inputs[0] if self.reducible(v) else v
@@ -105,6 +108,13 @@ class _Scheduler:
         else:
             nest.made[v.index] = builder.compute(v, _identity(v.shape))
         self.step_of[v.index] = at
+
+    @staticmethod
+    def operand(v):
+        """What a host step reads for an input: a view of memory, numbers and ranges made there."""
+        found = strided_view(v)
+        return Access(base(v), 0, contiguous_strides(v.shape)) \
+            if found.value.prim.kind == "source" and found.value.prim.name != "input" else found
 
     def _ensure(self, v):
         """A host operand must be in memory (sources are made there)."""
@@ -146,7 +156,7 @@ class _Scheduler:
         wanted = set(self.outputs)
         for step in self.steps:
             if isinstance(step, HostStep):
-                wanted.update(base(i).index for i in step.value.inputs)
+                wanted.update(a.value.index for a in step.operands)
             else:
                 wanted.update(a.value.index for a in step.loads)
         for step in self.steps:
@@ -223,25 +233,9 @@ class _Builder:
 
     def _moved(self, v, at):
         x, p = v.inputs[0], v.params
-        name = v.prim.name
-        if name == "load":
+        if v.prim.name == "load":
             return self._load(base(x), p["strides"], p["offset"], at)
-        if name == "permute":
-            inner = [None] * len(at)
-            for i, a in enumerate(p["axes"]):
-                inner[a] = at[i]
-        elif name == "expand":
-            inner = [(-1, 0, 0) if n == 1 else a for n, a in zip(x.shape, at, strict=True)]
-        elif name == "slice":
-            inner = [(d, c * st, k * st + lo) for (d, c, k), lo, st in
-                     zip(at, p["starts"], p["steps"], strict=True)]
-        elif name == "flip":
-            inner = [(d, -c, n - 1 - k) if i in p["axes"] else (d, c, k)
-                     for i, ((d, c, k), n) in enumerate(zip(at, x.shape, strict=True))]
-        else:  # a reshape that only adds or drops sizes 1; others read memory (see `ref`)
-            rest = iter(a for a, n in zip(at, v.shape, strict=True) if n != 1)
-            inner = [next(rest) if n != 1 else (-1, 0, 0) for n in x.shape]
-        return self.ref(x, tuple(inner))
+        return self.ref(x, under(v, at))
 
     def _gather(self, v, at):
         x, index = v.inputs
@@ -251,6 +245,40 @@ class _Builder:
         ref = self._load(base(x), strides[1:], 0, rest, row=row)
         self.nest.gathers[self.nest.body[ref][3]] = strides[0]
         return ref
+
+
+def under(v, at):
+    """The index map of a movement's operand, given the result's."""
+    x, p, name = v.inputs[0], v.params, v.prim.name
+    if name == "permute":
+        inner = [None] * len(at)
+        for i, a in enumerate(p["axes"]):
+            inner[a] = at[i]
+    elif name == "expand":
+        inner = [(-1, 0, 0) if n == 1 else a for n, a in zip(x.shape, at, strict=True)]
+    elif name == "slice":
+        inner = [(d, c * st, k * st + lo) for (d, c, k), lo, st in
+                 zip(at, p["starts"], p["steps"], strict=True)]
+    elif name == "flip":
+        inner = [(d, -c, n - 1 - k) if i in p["axes"] else (d, c, k)
+                 for i, ((d, c, k), n) in enumerate(zip(at, x.shape, strict=True))]
+    else:  # a reshape that only adds or drops sizes 1; others need memory
+        rest = iter(a for a, n in zip(at, v.shape, strict=True) if n != 1)
+        inner = [next(rest) if n != 1 else (-1, 0, 0) for n in x.shape]
+    return tuple(inner)
+
+
+def strided_view(v):
+    """A value as an Access to the stored value under its movements."""
+    at, shape = _identity(v.shape), v.shape
+    while v.prim.name in MOVEMENT and _nests_unit(v):
+        at, v = under(v, at), v.inputs[0]
+    if v.prim.name == "load":
+        strides, start, v = v.params["strides"], v.params["offset"], v.inputs[0]
+    else:
+        strides, start = contiguous_strides(v.shape), 0
+    const, coefficients = _affine(list(zip(at, strides, strict=True)), len(shape))
+    return Access(base(v), start + const, coefficients)
 
 
 def base(v):

@@ -55,12 +55,13 @@ class Nest:
 
 @dataclass
 class HostStep:
-    """A primitive the host evaluates on arrays."""
+    """A primitive the host evaluates on arrays: strided views of stored values."""
 
     value: object
+    operands: list = field(default_factory=list)  # Accesses, one per input of the value
 
     def reads(self):
-        return list(self.value.inputs)
+        return [a.value for a in self.operands]
 
     def writes(self):
         return [self.value]

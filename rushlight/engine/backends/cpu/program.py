@@ -105,14 +105,15 @@ class Program:
             if isinstance(segment, _Native):
                 segment.run(table)
             else:
-                self._host(segment.value, buffers, env)
+                self._host(segment, buffers, env)
         return self.memory.results(arrays, outputs)
 
-    def _host(self, v, buffers, env):
+    def _host(self, step, buffers, env):
         """One primitive by the reference rule, on views of the buffers."""
-        local = {}
-        for i in v.inputs:
-            local[i.index] = env[i.index] if i.index in env else self._array(i, buffers)
+        v, local = step.value, {}
+        for i, access in zip(v.inputs, step.operands, strict=True):
+            local[i.index] = env[i.index] if i.index in env else strided(
+                self._array(access.value, buffers).reshape(-1), access.offset, i.shape, access.strides)
         with np.errstate(all="ignore"):
             found = self.evaluate(v, local, self.graph.origins)
         if v.dtype is None:
@@ -153,6 +154,14 @@ class _Native:
         compiler.staged[0] = self.address
         compiler.staged[1] = table.ctypes.data
         (compiler.run_holding_gil if self.small else compiler.run)()
+
+
+def strided(flat, offset, shape, strides):
+    """A NumPy view of flat memory (strides in elements, possibly negative)."""
+    if 0 in shape:
+        return np.empty(shape, flat.dtype)
+    size = flat.dtype.itemsize
+    return np.lib.stride_tricks.as_strided(flat[offset:], shape, [s * size for s in strides])
 
 
 def _escaped(text, declarations, math):
