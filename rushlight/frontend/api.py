@@ -28,6 +28,7 @@ from ..engine.base.promote import get_default_dtype, set_default_dtype
 from ..engine.base.shapes import Size
 from ..engine.ops import T
 from ..engine.record import flush as flush_segment
+from ..engine.runtime.threads import get_num_threads, set_num_threads
 from . import construct as _construct
 from . import methods as _methods  # noqa: F401
 from . import operators, overrides
@@ -68,6 +69,7 @@ from .formats import (
 )
 from .hooks import RemovableHandle
 from .inplace import overwrite
+from .info import finfo, iinfo
 from .install import functions, install, public
 from .creation import from_data  # noqa: F401
 from .interchange import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, positions_of

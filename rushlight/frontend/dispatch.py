@@ -84,11 +84,11 @@ class OpNode(Node):
         return out
 
     def _unpack_order(self):
-        """PyTorch unpacks everything it saved, by name: `other` before `result` before `self`."""
+        """PyTorch unpacks everything it saved: operands by name (`other` before `self`), results."""
         if not self.saved or len(self.saved) == 1:
             return self.saved or ()
         names = _tensor_names(self.call)
-        return sorted(self.saved, key=lambda place: "result" if place < 0 else names[place])
+        return sorted(self.saved, key=lambda place: "~result" if place < 0 else names[place])
 
     def _check_freed(self):
         if self.freed:
@@ -119,7 +119,7 @@ def _tensor_names(call):
     """Names of the Call's tensors; lists and derived calls count on."""
     names = [] if call.op is None else [p.name for p in call.op.schema.params
                                         if p.type.startswith("Tensor")]
-    return names + [f"~{i:03}" for i in range(len(call.metas))]
+    return names + [f"{i:03}" for i in range(len(call.metas))]
 
 
 def _parameter_position(call, name):
@@ -133,7 +133,8 @@ def _what_to_save(call, edges):
     found = call.saves.get(needs)
     if found is None:
         n = len(call.metas)
-        whole = needs or (tuple(i for i, f in enumerate(call.float_inputs) if f) if n == 1 else ())
+        floats = tuple(i for i, f in enumerate(call.float_inputs) if f)
+        whole = needs or (floats if len(floats) == 1 else ())  # PyTorch saves unless there is a choice
         d = call.derivative(whole, _float_outputs(call))[0]
         found = call.saves[needs] = (tuple(i for i in d.inputs if i < n), d.outputs)
     return found

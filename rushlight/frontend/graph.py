@@ -164,6 +164,8 @@ class AccumulateGrad(NamedNode):
 
     def apply(self, grads, needed):
         t, g = self.variable, grads[0]
+        if t.grad_fn is not None:
+            raise RuntimeError("leaf variable has been moved into the graph interior")
         if g is not None:
             self._accumulate(t, g)
             for hook in list(t._post_accumulate_hooks.values()) if t._post_accumulate_hooks else ():

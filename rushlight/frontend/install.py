@@ -256,7 +256,13 @@ def composite_function(op):
             return result if out is None else put_out(op.name, out, result)
         parameters = set(inspect.signature(body).parameters)
         return types.FunctionType(_GENERAL, {"slow": lambda args, kwargs: run(*args, **kwargs)})
-    return lazy_function(op.name, op.__doc__, build)
+    return lazy_function(op.name, op.__doc__, build, _home(op))
+
+
+def _home(op):
+    """The module a function is pickled by."""
+    return "rushlight.nn.functional" if "nn" in op.variants and "function" not in op.variants \
+        else "rushlight"
 
 
 # ---------------------------------------------------------------------------------- tables
@@ -272,7 +278,7 @@ def function_of(overloads, form="call"):
             return generate(first, function, "view" if first.kind == "view" else form)
         return general(overloads, function, form)
     doc = "\n\n".join(dict.fromkeys(filter(None, (op.__doc__ for op in overloads))))
-    return lazy_function(name, doc, build)
+    return lazy_function(name, doc, build, _home(first))
 
 
 def install():

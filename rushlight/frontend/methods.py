@@ -466,6 +466,15 @@ Tensor.retains_grad = property(
 
 
 @method
+def detach(self):
+    """The same memory without history; the version counter is shared."""
+    t = self._alias()
+    if self._inference:
+        t._inference = True
+    return t
+
+
+@method
 def detach_(self):
     """Forget this tensor's history, in place."""
     if self._view is not None:

@@ -154,13 +154,6 @@ class Tensor:
         t._rg, t._fn, t._nr, t._view = False, None, 0, None
         return t
 
-    def detach(self):
-        """The same memory without history; the version counter is shared."""
-        t = self._alias()
-        if state.inference or self._inference:
-            t._inference = self._inference
-        return t
-
     @property
     def data(self):
         """The same memory without history, and with a version counter of its own."""
