@@ -13,8 +13,9 @@ from .frontend.random import (  # noqa: F401
 
 
 @contextlib.contextmanager
-def fork_rng(devices=None, enabled=True, _caller="fork_rng", _devices_kw="devices",
-             device_type="cuda"):
+def fork_rng(
+    devices=None, enabled=True, _caller="fork_rng", _devices_kw="devices", device_type="cuda"
+):
     """Within: draws do not change the state seen outside."""
     if not enabled:
         yield

@@ -14,5 +14,17 @@ from . import anomaly_mode, forward_ad, function, functional, grad_mode, graph, 
 from .function import Function  # noqa: F401
 from .gradcheck import gradcheck, gradgradcheck  # noqa: F401
 
-__all__ = ["backward", "grad", "Function", "gradcheck", "gradgradcheck", "no_grad", "enable_grad",
-           "detect_anomaly", "set_detect_anomaly", "set_grad_enabled", "inference_mode", "Variable"]
+__all__ = [
+    "backward",
+    "grad",
+    "Function",
+    "gradcheck",
+    "gradgradcheck",
+    "no_grad",
+    "enable_grad",
+    "detect_anomaly",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+    "inference_mode",
+    "Variable",
+]

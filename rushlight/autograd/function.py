@@ -18,16 +18,19 @@ class FunctionNode(NamedNode):
 
     def apply(self, grads, needed):
         if self.freed:
-            raise RuntimeError("Trying to backward through the graph a second time (or directly access "
-                               "saved tensors after they have already been freed). Saved intermediate "
-                               "values of the graph are freed when you call .backward() or "
-                               "autograd.grad(). Specify retain_graph=True if you need to backward "
-                               "through the graph a second time or if you need to access saved tensors "
-                               "after calling backward.")
+            raise RuntimeError(
+                "Trying to backward through the graph a second time (or directly access "
+                "saved tensors after they have already been freed). Saved intermediate "
+                "values of the graph are freed when you call .backward() or "
+                "autograd.grad(). Specify retain_graph=True if you need to backward "
+                "through the graph a second time or if you need to access saved tensors "
+                "after calling backward."
+            )
         ctx = self.context
         if ctx._materialize:
-            grads = [_zeros(m) if g is None else g for g, m in zip(grads, self.output_metas,
-                                                                   strict=True)]
+            grads = [
+                _zeros(m) if g is None else g for g, m in zip(grads, self.output_metas, strict=True)
+            ]
         found = ctx._cls._run_backward(ctx, *grads)
         found = found if isinstance(found, tuple) else (found,)
         return self._matched(found, ctx)
@@ -38,8 +41,10 @@ class FunctionNode(NamedNode):
         if len(found) > wanted and all(g is None for g in found[wanted:]):
             found = found[:wanted]
         if len(found) != wanted:
-            raise RuntimeError(f"function {self._name} returned an incorrect number of gradients "
-                               f"(expected {wanted}, got {len(found)})")
+            raise RuntimeError(
+                f"function {self._name} returned an incorrect number of gradients "
+                f"(expected {wanted}, got {len(found)})"
+            )
         out = [g for g, t in zip(found, ctx._is_tensor, strict=True) if t]
         for i, (g, meta) in enumerate(zip(out, self.input_metas, strict=True)):
             if g is not None and self.edges[i] is not None:
@@ -67,9 +72,11 @@ def _fit(g, meta, name, i):
         try:
             g = g.sum_to_size(meta.shape)
         except RuntimeError:
-            raise RuntimeError(f"Function {name} returned an invalid gradient at index {i} - got "
-                               f"{list(g.shape)} but expected shape compatible with "
-                               f"{list(meta.shape)}") from None
+            raise RuntimeError(
+                f"Function {name} returned an invalid gradient at index {i} - got "
+                f"{list(g.shape)} but expected shape compatible with "
+                f"{list(meta.shape)}"
+            ) from None
     return g if g.dtype is meta.dtype else g.to(meta.dtype)
 
 
@@ -105,12 +112,14 @@ class FunctionCtx:
         """The tensors given to `save_for_backward`."""
         node = self._node
         if node is not None and node.freed:
-            raise RuntimeError("Trying to backward through the graph a second time (or directly access "
-                               "saved tensors after they have already been freed). Saved intermediate "
-                               "values of the graph are freed when you call .backward() or "
-                               "autograd.grad(). Specify retain_graph=True if you need to backward "
-                               "through the graph a second time or if you need to access saved tensors "
-                               "after calling backward.")
+            raise RuntimeError(
+                "Trying to backward through the graph a second time (or directly access "
+                "saved tensors after they have already been freed). Saved intermediate "
+                "values of the graph are freed when you call .backward() or "
+                "autograd.grad(). Specify retain_graph=True if you need to backward "
+                "through the graph a second time or if you need to access saved tensors "
+                "after calling backward."
+            )
         return tuple(None if s is None else s.unpack(node) for s in self._saved)
 
     saved_variables = saved_tensors
@@ -118,7 +127,8 @@ class FunctionCtx:
 
 
 class Function:
-    """Subclass with static ``forward(ctx, ...)`` and ``backward(ctx, *grads)``; call with ``apply``.
+    """Subclass with static ``forward(ctx, ...)`` and ``backward(ctx, *grads)``; call with
+    ``apply``.
 
     >>> import rushlight as torch
     >>> class Double(torch.autograd.Function):
@@ -137,14 +147,17 @@ class Function:
     generate_vmap_rule = False
 
     def __init__(self, *args, **kwargs):
-        raise RuntimeError(f"{type(self).__name__} should not be instantiated. Methods on autograd "
-                           "functions are all static, so you should invoke them on the class itself.")
+        raise RuntimeError(
+            f"{type(self).__name__} should not be instantiated. Methods on autograd "
+            "functions are all static, so you should invoke them on the class itself."
+        )
 
     @staticmethod
     def forward(*args, **kwargs):
         """The operator; with `setup_context` it takes no ctx."""
-        raise NotImplementedError("You must implement the forward function for custom "
-                                  "autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -154,8 +167,10 @@ class Function:
     @staticmethod
     def backward(ctx, *grad_outputs):
         """Cotangents of the inputs from those of the outputs."""
-        raise NotImplementedError("You must implement either the backward or vjp method for your "
-                                  "custom autograd.Function to use it with backward mode AD.")
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your "
+            "custom autograd.Function to use it with backward mode AD."
+        )
 
     vjp = backward
 
@@ -163,8 +178,10 @@ class Function:
     def _run_backward(cls, ctx, *grads):
         custom = cls.backward is not Function.backward
         if custom and cls.vjp is not Function.vjp:
-            raise RuntimeError("Implementing both 'backward' and 'vjp' for a custom Function is not "
-                               "allowed. You should only implement one of them.")
+            raise RuntimeError(
+                "Implementing both 'backward' and 'vjp' for a custom Function is not "
+                "allowed. You should only implement one of them."
+            )
         return (cls.backward if custom else cls.vjp)(ctx, *grads)
 
     @classmethod
@@ -192,8 +209,10 @@ def _record(cls, ctx, tensors, out, recording):
         if isinstance(t, Tensor):
             outputs[k] = _output(ctx, node, t, k, tensors)
     if node is not None:
-        ctx._saved = tuple(None if t is None else Saved(t, is_output=any(t is o for o in outputs))
-                           for t in ctx._to_save)
+        ctx._saved = tuple(
+            None if t is None else Saved(t, is_output=any(t is o for o in outputs))
+            for t in ctx._to_save
+        )
         ctx._node = node
     elif ctx._to_save:
         ctx._saved = tuple(None if t is None else Saved(t) for t in ctx._to_save)
@@ -202,9 +221,14 @@ def _record(cls, ctx, tensors, out, recording):
 
 
 def _node(cls, ctx, tensors, outputs):
-    node = FunctionNode(cls.__name__ + "Backward", [
-        edge(t) if t.requires_grad and t.dtype.category >= dtypes.FLOAT else None for t in tensors],
-        len(outputs))
+    node = FunctionNode(
+        cls.__name__ + "Backward",
+        [
+            edge(t) if t.requires_grad and t.dtype.category >= dtypes.FLOAT else None
+            for t in tensors
+        ],
+        len(outputs),
+    )
     node.context, node.freed = ctx, False
     node.input_metas = [t._meta.plain for t in tensors]
     node.output_metas = [t._meta.plain if isinstance(t, Tensor) else None for t in outputs]
@@ -216,8 +240,10 @@ def _output(ctx, node, t, k, tensors):
     if any(t is d for d in ctx._dirty):
         check_inplace(t, node is not None)
         if not any(t is s for s in tensors):
-            raise RuntimeError("Some elements marked as dirty during the forward method were not "
-                               "returned as output.")
+            raise RuntimeError(
+                "Some elements marked as dirty during the forward method were not "
+                "returned as output."
+            )
         if node is not None:
             rebase_history(t, node)
             t._nr = k
@@ -226,8 +252,11 @@ def _output(ctx, node, t, k, tensors):
     if any(t is d for d in ctx._non_differentiable) or t.dtype.category < dtypes.FLOAT:
         return t.detach() if returned else t
     if returned:
-        t = link(t, t._meta.plain, t._off) if node is None else link(
-            t, t._meta.plain, t._off, "default", node, k)
+        t = (
+            link(t, t._meta.plain, t._off)
+            if node is None
+            else link(t, t._meta.plain, t._off, "default", node, k)
+        )
         return t
     if node is not None:
         t._fn, t._nr, t._rg = node, k, True
@@ -243,12 +272,15 @@ class NestedIOFunction(Function):
 
     @classmethod
     def apply(cls, *args, **kwargs):
-        raise NotImplementedError("NestedIOFunction is not built in rushlight; hint: flatten the "
-                                  "inputs and use Function")
+        raise NotImplementedError(
+            "NestedIOFunction is not built in rushlight; hint: flatten the inputs and use Function"
+        )
 
 
 def once_differentiable(backward):
-    """Decorator: this backward cannot be differentiated again; the error comes when somebody tries."""
+    """Decorator: this backward cannot be differentiated again; the error comes when somebody
+    tries."""
+
     def run(ctx, *grads):
         recording = state.grad and any(isinstance(g, Tensor) and g.requires_grad for g in grads)
         with no_grad():
@@ -261,6 +293,7 @@ def once_differentiable(backward):
             if isinstance(t, Tensor):
                 t._fn, t._nr, t._rg = node, 0, True
         return found
+
     return run
 
 
@@ -268,5 +301,6 @@ class _Refusal(NamedNode):
     __slots__ = ()
 
     def apply(self, grads, needed):
-        raise RuntimeError("trying to differentiate twice a function that was marked with "
-                           "@once_differentiable")
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )

@@ -9,8 +9,10 @@ def _tuple(value):
 
 
 def _fresh(inputs, create_graph):
-    return tuple(t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_()
-                 for t in inputs)
+    return tuple(
+        t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_()
+        for t in inputs
+    )
 
 
 def _back(value, was_tuple):
@@ -27,8 +29,10 @@ def _checked(inputs):
     inputs, many = _tuple(inputs)
     for t in inputs:
         if not rl.is_tensor(t):
-            raise TypeError("The inputs given must be either a Tensor or a tuple of Tensors but the "
-                            f"given type is {type(t)}.")
+            raise TypeError(
+                "The inputs given must be either a Tensor or a tuple of Tensors but the "
+                f"given type is {type(t)}."
+            )
     return inputs, many
 
 
@@ -40,8 +44,10 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False):
         outputs, out_many = _tuple(func(*inputs))
         if v is None:
             if len(outputs) != 1 or outputs[0].numel() != 1:
-                raise RuntimeError("The vector v can only be None if the user-provided function returns "
-                                   "a single Tensor with a single element.")
+                raise RuntimeError(
+                    "The vector v can only be None if the user-provided function returns "
+                    "a single Tensor with a single element."
+                )
             vectors = (rl.ones_like(outputs[0]),)
         else:
             vectors = _tuple(v)[0]
@@ -59,8 +65,10 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
         inputs = _fresh(inputs, create_graph)
         if v is None:
             if len(inputs) != 1 or inputs[0].numel() != 1:
-                raise RuntimeError("The vector v can only be None if the input to the user-provided "
-                                   "function is a single Tensor with a single element.")
+                raise RuntimeError(
+                    "The vector v can only be None if the input to the user-provided "
+                    "function is a single Tensor with a single element."
+                )
             vectors = (rl.ones_like(inputs[0]),)
         else:
             vectors = _tuple(v)[0]
@@ -69,19 +77,31 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
         first = grad(outputs, inputs, dummies, create_graph=True, allow_unused=True)
         first = _zero_fill(first, inputs, strict, "jvp")
         live = [(f, w) for f, w in zip(first, vectors, strict=True) if f.requires_grad]
-        found = grad([f for f, _ in live], dummies, [w for _, w in live], create_graph=create_graph,
-                     allow_unused=True) if live else (None,) * len(dummies)
+        found = (
+            grad(
+                [f for f, _ in live],
+                dummies,
+                [w for _, w in live],
+                create_graph=create_graph,
+                allow_unused=True,
+            )
+            if live
+            else (None,) * len(dummies)
+        )
         found = _zero_fill(found, outputs, False, "jvp")
     if not create_graph:
         outputs = tuple(o.detach() for o in outputs)
     return _back(outputs, out_many), _back(found, out_many)
 
 
-def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False,
-             strategy="reverse-mode"):
+def jacobian(
+    func, inputs, create_graph=False, strict=False, vectorize=False, strategy="reverse-mode"
+):
     """Jacobian of `func`: per output and input a tensor of shape output.shape + input.shape."""
     if strategy != "reverse-mode" or vectorize:
-        raise NotImplementedError("jacobian: only vectorize=False, strategy='reverse-mode' is built")
+        raise NotImplementedError(
+            "jacobian: only vectorize=False, strategy='reverse-mode' is built"
+        )
     with rl.enable_grad():
         inputs, many = _checked(inputs)
         inputs = _fresh(inputs, create_graph)
@@ -95,26 +115,42 @@ def _rows(output, inputs, create_graph, strict):
     flat = output.reshape(-1)
     columns = [[] for _ in inputs]
     for i in range(flat.numel()):
-        found = grad(flat[i], inputs, retain_graph=True, create_graph=create_graph,
-                     allow_unused=True) if flat.requires_grad else (None,) * len(inputs)
+        found = (
+            grad(flat[i], inputs, retain_graph=True, create_graph=create_graph, allow_unused=True)
+            if flat.requires_grad
+            else (None,) * len(inputs)
+        )
         for column, g in zip(columns, _zero_fill(found, inputs, strict, "jacobian"), strict=True):
             column.append(g)
-    return tuple((rl.stack(c) if c else t.new_zeros((0, *t.shape))).reshape(
-        tuple(output.shape) + tuple(t.shape)) for c, t in zip(columns, inputs, strict=True))
+    return tuple(
+        (rl.stack(c) if c else t.new_zeros((0, *t.shape))).reshape(
+            tuple(output.shape) + tuple(t.shape)
+        )
+        for c, t in zip(columns, inputs, strict=True)
+    )
 
 
-def hessian(func, inputs, create_graph=False, strict=False, vectorize=False,
-            outer_jacobian_strategy="reverse-mode"):
+def hessian(
+    func,
+    inputs,
+    create_graph=False,
+    strict=False,
+    vectorize=False,
+    outer_jacobian_strategy="reverse-mode",
+):
     """Hessian of a scalar `func`: per pair of inputs a tensor of both shapes."""
     inputs, many = _checked(inputs)
 
     def gradient(*xs):
         value = func(*xs)
         if not rl.is_tensor(value) or value.numel() != 1:
-            raise RuntimeError("The Tensor returned by the function given to hessian should contain a "
-                               "single element")
+            raise RuntimeError(
+                "The Tensor returned by the function given to hessian should contain a "
+                "single element"
+            )
         found = grad(value.reshape(()), xs, create_graph=True, allow_unused=True)
         return _zero_fill(found, xs, strict, "hessian")
+
     found = jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
     return found if many else found[0][0]
 
@@ -133,8 +169,17 @@ def vhp(func, inputs, v=None, create_graph=False, strict=False):
         inputs, many, value, first = _scalar_gradient(func, inputs, create_graph)
         vectors = _tuple(v)[0] if v is not None else tuple(map(rl.ones_like, inputs))
         live = [(f, w) for f, w in zip(first, vectors, strict=True) if f.requires_grad]
-        found = grad([f for f, _ in live], inputs, [w for _, w in live], create_graph=create_graph,
-                     allow_unused=True) if live else (None,) * len(inputs)
+        found = (
+            grad(
+                [f for f, _ in live],
+                inputs,
+                [w for _, w in live],
+                create_graph=create_graph,
+                allow_unused=True,
+            )
+            if live
+            else (None,) * len(inputs)
+        )
         found = _zero_fill(found, inputs, strict, "vhp")
     return (value if create_graph else value.detach()), _back(found, many)
 

@@ -5,7 +5,9 @@ import numpy as np
 from .. import frontend as rl
 from ..frontend.backward import grad
 
-GradcheckError = type("GradcheckError", (RuntimeError,), {"__doc__": "gradcheck found a difference."})
+GradcheckError = type(
+    "GradcheckError", (RuntimeError,), {"__doc__": "gradcheck found a difference."}
+)
 
 
 def _tuple(value):
@@ -25,8 +27,8 @@ def _flat(t):
 
 
 def _numeric(func, inputs, x, eps):
-    """d outputs / d x by central differences: one (numel(x), numel(out)) array per output; a complex
-    x gives the two real directions, one after the other."""
+    """d outputs / d x by central differences: one (numel(x), numel(out)) array per output; a
+    complex x gives the two real directions, one after the other."""
     values = x.detach()._array()
     places = list(np.ndindex(*values.shape))
     directions = [1.0] if not x.dtype.is_complex else [1.0, 1.0j]
@@ -53,7 +55,7 @@ def _set(x, place, value):
 def _analytic(output, x):
     """The same arrays from backward: for each output element (and direction) the gradient of x."""
     rows = []
-    for direction in ([1.0] if not output.dtype.is_complex else [1.0, 1.0j]):
+    for direction in [1.0] if not output.dtype.is_complex else [1.0, 1.0j]:
         for i in range(output.numel()):
             cotangent = np.zeros(output.numel(), output.dtype.np)
             cotangent[i] = direction
@@ -72,10 +74,24 @@ def _compare(numeric, analytic, output, x, atol, rtol):
     return np.allclose(real_n, real_a, rtol=rtol, atol=atol, equal_nan=True), real_n, real_a
 
 
-def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0,
-              check_undefined_grad=True, check_grad_dtypes=False, check_batched_grad=False,
-              check_batched_forward_grad=False, check_forward_ad=False, check_backward_ad=True,
-              fast_mode=False, masked=None):
+def gradcheck(
+    func,
+    inputs,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    raise_exception=True,
+    nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_batched_forward_grad=False,
+    check_forward_ad=False,
+    check_backward_ad=True,
+    fast_mode=False,
+    masked=None,
+):
     """Compare backward with central differences, for every input that requires grad.
 
     Args:
@@ -89,8 +105,10 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
         raise NotImplementedError("gradcheck: forward mode and batched gradients are not built yet")
     inputs = _tuple(inputs)
     if not _differentiable(inputs):
-        raise ValueError("gradcheck expects at least one of the inputs to require gradient, but none of "
-                         "the them have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one of the inputs to require gradient, but none of "
+            "the them have requires_grad=True."
+        )
     try:
         _check_all(func, inputs, eps, atol, rtol, nondet_tol)
     except GradcheckError:
@@ -108,30 +126,52 @@ def _check_all(func, inputs, eps, atol, rtol, nondet_tol):
         numeric = _numeric(func, inputs, x, eps)
         for k, out in enumerate(outputs):
             if not out.requires_grad:
-                analytic = np.zeros((out.numel() * (2 if out.dtype.is_complex else 1), x.numel()),
-                                    x.dtype.np)
+                analytic = np.zeros(
+                    (out.numel() * (2 if out.dtype.is_complex else 1), x.numel()), x.dtype.np
+                )
             else:
                 analytic = _analytic(out, x)
                 again = _analytic(out, x)
                 if not np.allclose(analytic, again, rtol=0, atol=nondet_tol, equal_nan=True):
-                    raise GradcheckError("Backward is not reentrant, i.e., running backward with same "
-                                         "input and grad_output multiple times gives different values")
+                    raise GradcheckError(
+                        "Backward is not reentrant, i.e., running backward with same "
+                        "input and grad_output multiple times gives different values"
+                    )
             ok, n, a = _compare(numeric[k], analytic, out, x, atol, rtol)
             if not ok:
-                raise GradcheckError(f"Jacobian mismatch for output {k} with respect to input {i},\n"
-                                     f"numerical:{n}\nanalytical:{a}\n")
+                raise GradcheckError(
+                    f"Jacobian mismatch for output {k} with respect to input {i},\n"
+                    f"numerical:{n}\nanalytical:{a}\n"
+                )
 
 
-def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3,
-                  gen_non_contig_grad_outputs=False, raise_exception=True, nondet_tol=0.0,
-                  check_undefined_grad=True, check_grad_dtypes=False, check_batched_grad=False,
-                  check_fwd_over_rev=False, check_rev_over_rev=True, fast_mode=False, masked=False):
+def gradgradcheck(
+    func,
+    inputs,
+    grad_outputs=None,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    gen_non_contig_grad_outputs=False,
+    raise_exception=True,
+    nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_fwd_over_rev=False,
+    check_rev_over_rev=True,
+    fast_mode=False,
+    masked=False,
+):
     """`gradcheck` of the gradient itself: second derivatives against finite differences."""
     inputs = _tuple(inputs)
     if grad_outputs is None:
         rng = np.random.RandomState(0)
-        grad_outputs = [rl.tensor(rng.standard_normal(tuple(o.shape)), dtype=o.dtype).requires_grad_()
-                        for o in _outputs(func, inputs)]
+        grad_outputs = [
+            rl.tensor(rng.standard_normal(tuple(o.shape)), dtype=o.dtype).requires_grad_()
+            for o in _outputs(func, inputs)
+        ]
     grad_outputs = _tuple(grad_outputs)
     count = len(grad_outputs)
 
@@ -139,7 +179,17 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
         xs, cotangents = args[:-count], args[-count:]
         wanted = _differentiable(xs)
         with rl.enable_grad():
-            found = grad(_outputs(func, xs), wanted, cotangents, create_graph=True, allow_unused=True)
+            found = grad(
+                _outputs(func, xs), wanted, cotangents, create_graph=True, allow_unused=True
+            )
         return tuple(g for g in found if g is not None)
-    return gradcheck(gradient, (*inputs, *grad_outputs), eps=eps, atol=atol, rtol=rtol,
-                     raise_exception=raise_exception, nondet_tol=nondet_tol)
+
+    return gradcheck(
+        gradient,
+        (*inputs, *grad_outputs),
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+    )

@@ -18,8 +18,10 @@ class GradientEdge(tuple):
 def get_gradient_edge(tensor):
     """The edge of a tensor that requires grad."""
     if not tensor.requires_grad:
-        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not "
-                           "require gradients")
+        raise RuntimeError(
+            "It is not possible to get the gradient edge for a Tensor that does not "
+            "require gradients"
+        )
     return GradientEdge(*edge(tensor))
 
 
@@ -82,7 +84,9 @@ def register_multi_grad_hook(tensors, fn, *, mode="all"):
                 grads = [found.get(k) for k in range(len(tensors))]
                 found.clear()
                 fn(grads)
+
         return hook
+
     handles = [t.register_hook(collect(i)) for i, t in enumerate(tensors)]
     return _Handles(handles)
 

@@ -23,6 +23,7 @@ def compile_graph(graph, scalars, updates):
     if config.BACKEND == "reference" or not _has_llvm():
         return reference.compile(graph, scalars, updates)
     from .backends.cpu import program  # loads llvmlite: only when something is compiled
+
     return program.compile(graph, scalars, updates, evaluate)
 
 

@@ -1,5 +1,4 @@
 """The flat namespace of ``torch.*``: Tensor, creation, operators, grad modes, serialization."""
 
-from ..engine.ops import T
 from .api import *  # noqa: F403
 from .api import __all__  # noqa: F401

@@ -39,6 +39,7 @@ from .creation import (
     empty_like,
     empty_strided,
     eye,
+    from_data,  # noqa: F401
     full,
     full_like,
     get_default_device,
@@ -68,10 +69,9 @@ from .formats import (
     strided,
 )
 from .hooks import RemovableHandle
-from .inplace import overwrite
 from .info import finfo, iinfo
+from .inplace import overwrite
 from .install import functions, install, public
-from .creation import from_data  # noqa: F401
 from .interchange import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, positions_of
 from .modes import (
     enable_grad,
@@ -140,9 +140,12 @@ def is_complex(input):
 
 def result_type(tensor1, tensor2):
     """The dtype an operator on these two (tensors or numbers) would give."""
-    return promote.result_type([
-        (t.dtype, t.ndim) if isinstance(t, Tensor) else promote.NUMBER_KINDS[type(t)]
-        for t in (tensor1, tensor2)])
+    return promote.result_type(
+        [
+            (t.dtype, t.ndim) if isinstance(t, Tensor) else promote.NUMBER_KINDS[type(t)]
+            for t in (tensor1, tensor2)
+        ]
+    )
 
 
 def typename(obj):
@@ -181,7 +184,8 @@ for _name, _function in (("slice_view", functions["slice"]), ("index_values", fu
 Tensor.__new__ = staticmethod(_construct.construct)
 Tensor.__torch_function__ = classmethod(overrides.default_torch_function)
 Tensor.__repr__ = lambda self, *, tensor_contents=None: tensor_str(
-    self, tensor_contents=tensor_contents)
+    self, tensor_contents=tensor_contents
+)
 Tensor.__reduce_ex__ = lambda self, protocol: reduce_tensor(self)
 _tensor.LAYOUTS.update(LAYOUTS)
 operators.install_operators(Tensor, public["function"])
@@ -197,6 +201,25 @@ class _Everything:
 
 
 T.bind(_Everything())
-__all__ = [n for n in globals() if not n.startswith("_") and n not in (
-    "install", "public", "functions", "T", "promote", "overrides", "operators", "reduce_tensor",
-    "tensor_str", "dropout_mask", "overwrite", "rrelu_noise", "positions_of", "return_type")]
+__all__ = [
+    n
+    for n in globals()
+    if not n.startswith("_")
+    and n
+    not in (
+        "install",
+        "public",
+        "functions",
+        "T",
+        "promote",
+        "overrides",
+        "operators",
+        "reduce_tensor",
+        "tensor_str",
+        "dropout_mask",
+        "overwrite",
+        "rrelu_noise",
+        "positions_of",
+        "return_type",
+    )
+]

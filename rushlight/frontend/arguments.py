@@ -1,4 +1,5 @@
-"""From a call's arguments to a record's: names, types, conversions, and errors in PyTorch's words."""
+"""From a call's arguments to a record's: names, types, conversions, and errors in PyTorch's
+words."""
 
 import numbers
 import operator
@@ -11,8 +12,15 @@ from ..engine.base.promote import NUMBER_KINDS
 from ..engine.ops.schema import REQUIRED
 from .tensor import Tensor
 
-SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "self", "input": "self", "x1": "self",
-            "x2": "other", "axes": "dim"}
+SYNONYMS = {
+    "axis": "dim",
+    "keepdims": "keepdim",
+    "x": "self",
+    "input": "self",
+    "x1": "self",
+    "x2": "other",
+    "axes": "dim",
+}
 NUMPY_NUMBERS = (np.bool_, np.integer, np.floating, np.complexfloating)
 
 
@@ -38,8 +46,9 @@ def bind(op, args, kwargs):
     for p in params:
         if p.name not in values:
             if p.default is REQUIRED:
-                raise TypeError(f"{op.name}() missing 1 required positional arguments: "
-                                f"\"{public_name(p)}\"")
+                raise TypeError(
+                    f'{op.name}() missing 1 required positional arguments: "{public_name(p)}"'
+                )
             values[p.name] = p.default
     return values
 
@@ -50,13 +59,16 @@ def _varargs(op, positional, args):
     fixed = len(positional) - 1
     if last is not None and last.type.startswith("int[]") and all(map(is_int, args[fixed:])):
         return (*args[:fixed], tuple(args[fixed:]))
-    raise TypeError(f"{op.name}() takes {len(positional)} positional arguments but {len(args)} "
-                    "were given")
+    raise TypeError(
+        f"{op.name}() takes {len(positional)} positional arguments but {len(args)} were given"
+    )
 
 
 def is_int(v):
-    return not isinstance(v, bool) and (isinstance(v, numbers.Integral) or (
-        isinstance(v, Tensor) and v._meta.plain.numel == 1 and v.dtype.category == dtypes.INT))
+    return not isinstance(v, bool) and (
+        isinstance(v, numbers.Integral)
+        or (isinstance(v, Tensor) and v._meta.plain.numel == 1 and v.dtype.category == dtypes.INT)
+    )
 
 
 def is_number(v):
@@ -98,8 +110,11 @@ _ACCEPT = {
     "Scalar": lambda v: is_number(v) or (isinstance(v, Tensor) and v._meta.plain.ndim == 0),
     "int": is_int,
     "int[]": lambda v: is_int(v) or _sequence_of(is_int)(v),
-    "float": lambda v: is_number(v) and not isinstance(v, complex | np.complexfloating) or (
-        isinstance(v, Tensor) and v._meta.plain.ndim == 0),
+    "float": lambda v: (
+        is_number(v)
+        and not isinstance(v, complex | np.complexfloating)
+        or (isinstance(v, Tensor) and v._meta.plain.ndim == 0)
+    ),
     "float[]": _sequence_of(is_number),
     "bool": lambda v: isinstance(v, bool | np.bool_),
     "str": lambda v: isinstance(v, str),
@@ -111,8 +126,12 @@ _ACCEPT = {
     "MemoryFormat": lambda v: True,
     "Generator": lambda v: True,
 }
-_PYTHON_TYPES = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_,
-                 complex: dtypes.complex128}
+_PYTHON_TYPES = {
+    float: dtypes.float64,
+    int: dtypes.int64,
+    bool: dtypes.bool_,
+    complex: dtypes.complex128,
+}
 
 
 def static(param, value):
@@ -126,8 +145,11 @@ def static(param, value):
         items = (value,) if is_int(value) else value
         return tuple(operator.index(python_number(i)) for i in items)
     if kind == "Sizes":
-        return tuple(n if n is None else operator.index(python_number(n)) for n in value) \
-            if isinstance(value, list | tuple) else value
+        return (
+            tuple(n if n is None else operator.index(python_number(n)) for n in value)
+            if isinstance(value, list | tuple)
+            else value
+        )
     if kind == "float[]":
         return tuple(map(float, value))
     if kind in ("float", "Scalar"):
@@ -155,8 +177,12 @@ def classify(op, values):
         number = p.type == "Tensor" and op.kind == "pointwise" and is_number(v)
         if not number and not accepts(p, v):
             _refuse(op, position, p, v)
-        if number or (p.type.startswith(("Scalar", "float")) and "[]" not in p.type
-                      and v is not None and p.name not in op.structural):
+        if number or (
+            p.type.startswith(("Scalar", "float"))
+            and "[]" not in p.type
+            and v is not None
+            and p.name not in op.structural
+        ):
             _number(p, v, number, key, tagged, numbers_)
         elif p.type.startswith("Tensor"):
             _tensors(v, key, tagged, tensors)
@@ -200,8 +226,14 @@ def _tensors(v, key, tagged, tensors):
 
 
 def _refuse(op, position, p, v):
-    expected = {"Scalar": "Number", "int[]": "tuple of ints", "Tensor[]": "tuple of Tensors",
-                "dtype": "torch.dtype", "Device": "torch.device"}.get(
-                    p.type.rstrip("?"), p.type.rstrip("?"))
-    raise TypeError(f"{op.name}(): argument '{public_name(p)}' (position {position + 1}) must be "
-                    f"{expected}, not {type(v).__name__}")
+    expected = {
+        "Scalar": "Number",
+        "int[]": "tuple of ints",
+        "Tensor[]": "tuple of Tensors",
+        "dtype": "torch.dtype",
+        "Device": "torch.device",
+    }.get(p.type.rstrip("?"), p.type.rstrip("?"))
+    raise TypeError(
+        f"{op.name}(): argument '{public_name(p)}' (position {position + 1}) must be "
+        f"{expected}, not {type(v).__name__}"
+    )

@@ -163,8 +163,9 @@ def _checked(found, g):
     if not isinstance(found, Tensor):
         raise TypeError(f"expected Variable, but hook returned '{type(found).__name__}'")
     if g is not None and found.shape != g.shape:
-        raise RuntimeError(f"hook '<hook>' has changed the size of value: {list(g.shape)} to "
-                           f"{list(found.shape)}")
+        raise RuntimeError(
+            f"hook '<hook>' has changed the size of value: {list(g.shape)} to {list(found.shape)}"
+        )
     return found
 
 
@@ -187,11 +188,17 @@ def _post_hooks(extras, found, grads):
 def _blame(node):
     trace = node.metadata.get("traceback_")
     if trace:
-        warnings.warn(f"Error detected in {node.name()}. Traceback of forward call that caused the "
-                      f"error:\n{''.join(trace)}", stacklevel=2)
+        warnings.warn(
+            f"Error detected in {node.name()}. Traceback of forward call that caused the "
+            f"error:\n{''.join(trace)}",
+            stacklevel=2,
+        )
     else:
-        warnings.warn(f"Error detected in {node.name()}. No forward pass information available. "
-                      "Enable detect anomaly during forward pass for more information.", stacklevel=2)
+        warnings.warn(
+            f"Error detected in {node.name()}. No forward pass information available. "
+            "Enable detect anomaly during forward pass for more information.",
+            stacklevel=2,
+        )
 
 
 def _check_nan(node, found):
@@ -210,8 +217,9 @@ def run_backward(tensors, grads, keep, create, inputs=None):
     for t, g in zip(tensors, grads, strict=True):
         e = edge(t) if t.requires_grad else None
         if e is None:
-            raise RuntimeError("element 0 of tensors does not require grad and does not have a "
-                               "grad_fn")
+            raise RuntimeError(
+                "element 0 of tensors does not require grad and does not have a grad_fn"
+            )
         roots.append((e, g))
     run = _Run([e for e, _ in roots], None if inputs is None else _wanted(inputs), keep, create)
     before = state.grad
@@ -246,8 +254,10 @@ def make_grads(outputs, grads):
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         else:
             if out.dtype.category != dtypes.FLOAT:
-                raise RuntimeError("grad can be implicitly created only for real scalar outputs but "
-                                   f"got {out.dtype}")
+                raise RuntimeError(
+                    "grad can be implicitly created only for real scalar outputs but "
+                    f"got {out.dtype}"
+                )
             found.append(out.detach().new_ones(out.shape))
     return found
 
@@ -256,12 +266,16 @@ def _given_grad(out, g):
     if not isinstance(g, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if g.shape != out.shape:
-        raise RuntimeError(f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and "
-                           f"output[0] has a shape of {out.shape}.")
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and "
+            f"output[0] has a shape of {out.shape}."
+        )
     if g.dtype.is_complex != out.dtype.is_complex:
-        raise RuntimeError("For complex Tensors, both grad_output and output are required to have "
-                           "the same dtype. Mismatch in dtype: grad_output[0] has a dtype of "
-                           f"{g.dtype} and output[0] has a dtype of {out.dtype}.")
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have "
+            "the same dtype. Mismatch in dtype: grad_output[0] has a dtype of "
+            f"{g.dtype} and output[0] has a dtype of {out.dtype}."
+        )
     return g if g.dtype is out.dtype else g.to(out.dtype)
 
 
@@ -271,8 +285,14 @@ def _as_tuple(value, count=None):
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
-def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None,
-             inputs=None):
+def backward(
+    tensors,
+    grad_tensors=None,
+    retain_graph=None,
+    create_graph=False,
+    grad_variables=None,
+    inputs=None,
+):
     """Sum of gradients of `tensors` with respect to the graph's leaves, into their ``.grad``.
 
     Args:
@@ -285,8 +305,11 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     Raises: RuntimeError where a tensor needs an explicit cotangent, or the graph was freed.
     """
     if grad_variables is not None:
-        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning,
-                      stacklevel=2)
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
         grad_tensors = grad_variables if grad_tensors is None else grad_tensors
     tensors = _as_tuple(tensors)
     given = _as_tuple(grad_tensors, len(tensors))
@@ -319,8 +342,17 @@ def _accumulate_into(t, g):
         t._grad = g.clone() if t._grad is None else t._grad + g
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False,
-         only_inputs=True, allow_unused=None, is_grads_batched=False, materialize_grads=False):
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    only_inputs=True,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
+):
     """Gradients of `outputs` with respect to `inputs`, returned as a tuple.
 
     Args:
@@ -333,11 +365,15 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     (tensor([6.]),)
     """
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when "
-                         "materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when "
+            "materialize_grads=True, but got: allow_unused=False."
+        )
     if is_grads_batched:
-        raise NotImplementedError("autograd.grad(is_grads_batched=True) needs vmap, which rushlight "
-                                  "does not have yet; hint: loop over the cotangents")
+        raise NotImplementedError(
+            "autograd.grad(is_grads_batched=True) needs vmap, which rushlight "
+            "does not have yet; hint: loop over the cotangents"
+        )
     allow_unused = materialize_grads if allow_unused is None else allow_unused
     outputs, chosen = _as_tuple(outputs), _as_tuple(inputs)
     for t in chosen:
@@ -347,8 +383,12 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     grads = make_grads(outputs, _as_tuple(grad_outputs, len(outputs)))
     found = run_backward(outputs, grads, keep, create_graph, chosen)
     if not allow_unused and any(g is None for g in found):
-        raise RuntimeError("One of the differentiated Tensors appears to not have been used in the "
-                           "graph. Set allow_unused=True if this is the desired behavior.")
+        raise RuntimeError(
+            "One of the differentiated Tensors appears to not have been used in the "
+            "graph. Set allow_unused=True if this is the desired behavior."
+        )
     if materialize_grads:
-        found = [t.new_zeros(t.shape) if g is None else g for t, g in zip(chosen, found, strict=True)]
+        found = [
+            t.new_zeros(t.shape) if g is None else g for t, g in zip(chosen, found, strict=True)
+        ]
     return tuple(found)

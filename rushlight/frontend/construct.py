@@ -19,7 +19,9 @@ def _made(args, dtype):
     if all(isinstance(a, int) and not isinstance(a, bool) for a in args):
         return creation.empty(args, dtype=dtype)
     if len(args) > 1:
-        raise TypeError("new() received an invalid combination of arguments; hint: pass one sequence")
+        raise TypeError(
+            "new() received an invalid combination of arguments; hint: pass one sequence"
+        )
     data = args[0]
     if isinstance(data, Tensor):
         return data.detach()

@@ -13,8 +13,12 @@ from ..engine.runtime.storage import Storage, aligned_empty
 from .arguments import is_int, python_number
 from .tensor import Tensor, wrap
 
-PYTHON_TYPES = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_,
-                complex: dtypes.complex128}
+PYTHON_TYPES = {
+    float: dtypes.float64,
+    int: dtypes.int64,
+    bool: dtypes.bool_,
+    complex: dtypes.complex128,
+}
 
 
 def as_dtype(value, default=None):
@@ -62,11 +66,17 @@ def as_size(size, name="size"):
 
 def check_options(layout=None, pin_memory=False):
     """Options every factory takes and this build supports in one form only."""
-    if layout is not None and getattr(layout, "name", str(layout)) not in ("strided", "torch.strided"):
-        raise NotImplementedError(f"layout {layout} is not built yet: rushlight has strided tensors")
+    if layout is not None and getattr(layout, "name", str(layout)) not in (
+        "strided",
+        "torch.strided",
+    ):
+        raise NotImplementedError(
+            f"layout {layout} is not built yet: rushlight has strided tensors"
+        )
     if pin_memory:
-        raise RuntimeError("Cannot access accelerator device when none is available. "
-                           "(pin_memory=True)")
+        raise RuntimeError(
+            "Cannot access accelerator device when none is available. (pin_memory=True)"
+        )
 
 
 def finished(t, requires_grad):
@@ -86,8 +96,16 @@ def full_array(shape, value, dtype, place=cpu, requires_grad=False, strides=None
 
 
 # --------------------------------------------------------------------------- of a shape
-def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False,
-          pin_memory=False, memory_format=None):
+def empty(
+    *size,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+    memory_format=None,
+):
     """A tensor of uninitialised values (here: zeros are not promised, nor written)."""
     if not size:
         size = ((),)
@@ -97,12 +115,18 @@ def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=F
     strides = format_strides(shape, memory_format)
     if out is not None:
         return out.resize_(shape)
-    return empty_strided(shape, strides or shapes.contiguous_strides(shape), dtype=dtype,
-                         device=device, requires_grad=requires_grad)
+    return empty_strided(
+        shape,
+        strides or shapes.contiguous_strides(shape),
+        dtype=dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
-def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False,
-                  pin_memory=False):
+def empty_strided(
+    size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
     """Uninitialised, with given strides."""
     check_options(layout, pin_memory)
     shape, strides = as_size((size,)), tuple(stride)
@@ -126,8 +150,9 @@ def format_strides(shape, memory_format, like=None):
     return shapes.channels_last_strides(shape)
 
 
-def zeros(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False,
-          pin_memory=False):
+def zeros(
+    *size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
     """A tensor of zeros.
 
     >>> import rushlight as torch
@@ -137,8 +162,9 @@ def zeros(*size, out=None, dtype=None, layout=None, device=None, requires_grad=F
     return _constant(0, size, out, dtype, layout, device, requires_grad, pin_memory)
 
 
-def ones(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False,
-         pin_memory=False):
+def ones(
+    *size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
     """A tensor of ones."""
     return _constant(1, size, out, dtype, layout, device, requires_grad, pin_memory)
 
@@ -148,12 +174,22 @@ def _constant(value, size, out, dtype, layout, place, requires_grad, pin_memory)
     shape = as_size(size) if size else ()
     if out is not None:
         return out.resize_(shape).fill_(value)
-    return full_array(shape, value, as_dtype(dtype, get_default_dtype()), as_device(place),
-                      requires_grad)
+    return full_array(
+        shape, value, as_dtype(dtype, get_default_dtype()), as_device(place), requires_grad
+    )
 
 
-def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False,
-         pin_memory=False):
+def full(
+    size,
+    fill_value,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
     """A tensor of one value; its dtype follows the value unless given."""
     check_options(layout, pin_memory)
     fill_value = python_number(fill_value)
@@ -161,8 +197,11 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     if out is not None:
         return out.resize_(shape).fill_(fill_value)
     if dtype is None:
-        dtype = {bool: dtypes.bool_, int: dtypes.int64, complex: get_default_dtype().to_complex()}.get(
-            type(fill_value), get_default_dtype())
+        dtype = {
+            bool: dtypes.bool_,
+            int: dtypes.int64,
+            complex: get_default_dtype().to_complex(),
+        }.get(type(fill_value), get_default_dtype())
     return full_array(shape, fill_value, as_dtype(dtype), as_device(device), requires_grad)
 
 
@@ -176,38 +215,94 @@ def _new_like(t, value, dtype, layout, place, requires_grad, memory_format, pin_
         strides = format_strides(meta.shape, memory_format)
     dtype, place = as_dtype(dtype, meta.dtype), meta.device if place is None else as_device(place)
     if value is None:
-        return empty_strided(meta.shape, strides or shapes.contiguous_strides(meta.shape),
-                             dtype=dtype, device=place, requires_grad=requires_grad)
+        return empty_strided(
+            meta.shape,
+            strides or shapes.contiguous_strides(meta.shape),
+            dtype=dtype,
+            device=place,
+            requires_grad=requires_grad,
+        )
     return full_array(tuple(meta.shape), value, dtype, place, requires_grad, strides)
 
 
-def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=False,
-               memory_format=None, pin_memory=False):
+def zeros_like(
+    input,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    pin_memory=False,
+):
     """Zeros of the shape, dtype and layout of `input`."""
     return _new_like(input, 0, dtype, layout, device, requires_grad, memory_format, pin_memory)
 
 
-def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=False,
-              memory_format=None, pin_memory=False):
+def ones_like(
+    input,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    pin_memory=False,
+):
     """Ones of the shape, dtype and layout of `input`."""
     return _new_like(input, 1, dtype, layout, device, requires_grad, memory_format, pin_memory)
 
 
-def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=False,
-               memory_format=None, pin_memory=False):
+def empty_like(
+    input,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    pin_memory=False,
+):
     """Uninitialised, of the shape, dtype and layout of `input`."""
     return _new_like(input, None, dtype, layout, device, requires_grad, memory_format, pin_memory)
 
 
-def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False,
-              memory_format=None, pin_memory=False):
+def full_like(
+    input,
+    fill_value,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    pin_memory=False,
+):
     """One value in the shape, dtype and layout of `input`."""
-    return _new_like(input, python_number(fill_value), dtype, layout, device, requires_grad,
-                     memory_format, pin_memory)
+    return _new_like(
+        input,
+        python_number(fill_value),
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        memory_format,
+        pin_memory,
+    )
 
 
-def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device=None,
-           requires_grad=False, pin_memory=False):
+def arange(
+    start,
+    end=None,
+    step=1,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
     """``start, start + step, ..`` below `end`; int64 where all are ints."""
     check_options(layout, pin_memory)
     start, end = (0, start) if end is None else (start, end)
@@ -217,8 +312,9 @@ def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    dtype = as_dtype(dtype, out.dtype if out is not None else
-                     dtypes.int64 if integral else get_default_dtype())
+    dtype = as_dtype(
+        dtype, out.dtype if out is not None else dtypes.int64 if integral else get_default_dtype()
+    )
     count = max(0, -(-(end - start) // step)) if integral else int(np.ceil((end - start) / step))
     wide = np.float64 if not integral else np.int64
     values = start + np.arange(count, dtype=wide) * wide(step)
@@ -230,8 +326,18 @@ def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device
     return finished(made, requires_grad)
 
 
-def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None,
-             requires_grad=False, pin_memory=False):
+def linspace(
+    start,
+    end,
+    steps,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
     """`steps` evenly spaced values from start to end, both included."""
     check_options(layout, pin_memory)
     start, end = python_number(start), python_number(end)
@@ -255,8 +361,19 @@ def _spaced(start, end, steps, wide):
     return np.where(i < steps // 2, wide(start) + step * i, wide(end) - step * (steps - 1 - i))
 
 
-def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None, device=None,
-             requires_grad=False, pin_memory=False):
+def logspace(
+    start,
+    end,
+    steps,
+    base=10.0,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
     """``base ** x`` for `steps` evenly spaced x."""
     check_options(layout, pin_memory)
     start, end = python_number(start), python_number(end)
@@ -269,8 +386,17 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
     return finished(made, requires_grad)
 
 
-def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False,
-        pin_memory=False):
+def eye(
+    n,
+    m=None,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
     """Ones on the diagonal of an n x m matrix."""
     check_options(layout, pin_memory)
     m = n if m is None else m
@@ -305,11 +431,17 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     check_options(None, pin_memory)
     place = as_device(device)
     if isinstance(data, Tensor):
-        warnings.warn("To copy construct from a tensor, it is recommended to use "
-                      "sourceTensor.detach().clone() or "
-                      "sourceTensor.detach().clone().requires_grad_(True), rather than "
-                      "torch.tensor(sourceTensor).", UserWarning, stacklevel=2)
-        made = data.detach().clone() if dtype is None else data.detach().to(as_dtype(dtype), copy=True)
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use "
+            "sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than "
+            "torch.tensor(sourceTensor).",
+            UserWarning,
+            stacklevel=2,
+        )
+        made = (
+            data.detach().clone() if dtype is None else data.detach().to(as_dtype(dtype), copy=True)
+        )
         return finished(made, requires_grad)
     array, found = to_array(data, as_dtype(dtype))
     made = from_data(array, found)
@@ -320,8 +452,11 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
 
 def to_array(data, dtype=None):
     """A fresh NumPy array and its dtype for any data `tensor` accepts."""
-    if isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array_interface__") and \
-            not isinstance(data, list | tuple):
+    if (
+        isinstance(data, np.ndarray | np.generic)
+        or hasattr(data, "__array_interface__")
+        and not isinstance(data, list | tuple)
+    ):
         array = np.array(data)
         found = dtypes.from_numpy_dtype(array.dtype)
     else:
@@ -350,8 +485,11 @@ def _array_of(leaves, dtype):
 def _flatten(data):
     """(shape, flat list of Python numbers) of nested sequences; ragged ones are refused."""
     if isinstance(data, Tensor):
-        array = data.detach().to(dtypes.float32)._array() if data.dtype in dtypes.HALVES \
+        array = (
+            data.detach().to(dtypes.float32)._array()
+            if data.dtype in dtypes.HALVES
             else data._array()
+        )
         return tuple(array.shape), array.reshape(-1).tolist()
     if isinstance(data, np.ndarray):
         return data.shape, data.reshape(-1).tolist()
@@ -364,15 +502,19 @@ def _flatten(data):
             return (), [data.__index__()]
         if hasattr(data, "__float__"):
             return (), [float(data)]
-        raise (TypeError(f"new(): invalid data type '{type(data).__name__}'")
-               if isinstance(data, str | bytes) else
-               RuntimeError(f"Could not infer dtype of {type(data).__name__}"))
+        raise (
+            TypeError(f"new(): invalid data type '{type(data).__name__}'")
+            if isinstance(data, str | bytes)
+            else RuntimeError(f"Could not infer dtype of {type(data).__name__}")
+        )
     leaves, shape = [], None
     for i in range(len(data)):
         inner, values = _flatten(data[i])
         if shape is not None and inner != shape:
-            raise ValueError(f"expected sequence of length {shape[0] if shape else 1} at dim 1 (got "
-                             f"{inner[0] if inner else 0})")
+            raise ValueError(
+                f"expected sequence of length {shape[0] if shape else 1} at dim 1 (got "
+                f"{inner[0] if inner else 0})"
+            )
         shape = inner
         leaves += values
     return (len(data), *(shape or (() if len(data) else ()))), leaves
@@ -387,9 +529,15 @@ def _dtype_of(leaves):
     return dtypes.bool_ if kinds == {bool} else dtypes.int64
 
 
-def scalar_tensor(value, *, dtype=None, layout=None, device=None, requires_grad=False,
-                  pin_memory=False):
+def scalar_tensor(
+    value, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
     """A 0-d tensor of one number (default dtype unless given)."""
     check_options(layout, pin_memory)
-    return full_array((), python_number(value), as_dtype(dtype, get_default_dtype()),
-                      as_device(device), requires_grad)
+    return full_array(
+        (),
+        python_number(value),
+        as_dtype(dtype, get_default_dtype()),
+        as_device(device),
+        requires_grad,
+    )

@@ -77,14 +77,16 @@ class OpNode(Node):
         tensors = [unpacked[i] for i in d.inputs if i < n] + [unpacked[~i] for i in d.outputs]
         tensors += [grads[i] for i in given]
         scalars = tuple([self.scalars[i - n] for i in d.inputs if i >= n])
-        results = finish_all(call.with_metas(tuple([t._meta.plain for t in tensors])), tensors,
-                             scalars)
+        results = finish_all(
+            call.with_metas(tuple([t._meta.plain for t in tensors])), tensors, scalars
+        )
         for i, g in zip(needs, results, strict=True):
             out[i] = g
         return out
 
     def _unpack_order(self):
-        """PyTorch unpacks everything it saved: operands by name (`other` before `self`), results."""
+        """PyTorch unpacks everything it saved: operands by name (`other` before `self`),
+        results."""
         if not self.saved or len(self.saved) == 1:
             return self.saved or ()
         names = _tensor_names(self.call)
@@ -97,7 +99,8 @@ class OpNode(Node):
                 "tensors after they have already been freed). Saved intermediate values of the "
                 "graph are freed when you call .backward() or autograd.grad(). Specify "
                 "retain_graph=True if you need to backward through the graph a second time or if "
-                "you need to access saved tensors after calling backward.")
+                "you need to access saved tensors after calling backward."
+            )
 
     def release(self):
         if self.saved or self.scalars and _reads_numbers(self.call, self.edges):
@@ -108,7 +111,7 @@ class OpNode(Node):
         """`_saved_self`, `_saved_result`, ...: what PyTorch's nodes show."""
         if name.startswith("_saved_"):
             self._check_freed()
-            what = name[len("_saved_"):]
+            what = name[len("_saved_") :]
             place = ~0 if what == "result" else _parameter_position(self.call, what)
             if place in self.saved:
                 return self.unpack(place)
@@ -117,8 +120,11 @@ class OpNode(Node):
 
 def _tensor_names(call):
     """Names of the Call's tensors; lists and derived calls count on."""
-    names = [] if call.op is None else [p.name for p in call.op.schema.params
-                                        if p.type.startswith("Tensor")]
+    names = (
+        []
+        if call.op is None
+        else [p.name for p in call.op.schema.params if p.type.startswith("Tensor")]
+    )
     return names + [f"{i:03}" for i in range(len(call.metas))]
 
 
@@ -134,7 +140,9 @@ def _what_to_save(call, edges):
     if found is None:
         n = len(call.metas)
         floats = tuple(i for i, f in enumerate(call.float_inputs) if f)
-        whole = needs or (floats if len(floats) == 1 else ())  # PyTorch saves unless there is a choice
+        whole = needs or (
+            floats if len(floats) == 1 else ()
+        )  # PyTorch saves unless there is a choice
         d = call.derivative(whole, _float_outputs(call))[0]
         found = call.saves[needs] = (tuple(i for i in d.inputs if i < n), d.outputs)
     return found
@@ -201,10 +209,12 @@ def attach(call, tensors, scalars, outs):
 
 def refuse_inference():
     """Inference tensors stay out of the graph."""
-    raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use Tensors "
-                       "created in inference mode in computation tracked by autograd. To work around "
-                       "this, you can make a clone to get a normal tensor and use it in autograd, or "
-                       "use `torch.no_grad()` instead of `torch.inference_mode()`.")
+    raise RuntimeError(
+        "Inference tensors cannot be saved for backward. Please do not use Tensors "
+        "created in inference mode in computation tracked by autograd. To work around "
+        "this, you can make a clone to get a normal tensor and use it in autograd, or "
+        "use `torch.no_grad()` instead of `torch.inference_mode()`."
+    )
 
 
 def note_forward(node):
@@ -265,18 +275,24 @@ def choose(overloads, name, args, kwargs):
         if all(_fits(op, p, values[p.name]) for p in op.schema.params):
             if not any(reads_tensor(p, values[p.name]) for p in op.schema.params):
                 return op, values
-            lenient = lenient or (op, values)  # a 0-d tensor as a number: only if no overload wants it
+            lenient = lenient or (
+                op,
+                values,
+            )  # a 0-d tensor as a number: only if no overload wants it
     if lenient:
         return lenient
     if len(overloads) == 1:
         if problems:
             raise problems[0]
         return overloads[0], bind(overloads[0], args, kwargs)
-    given = ", ".join([type(a).__name__ for a in args]
-                      + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
+    given = ", ".join(
+        [type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()]
+    )
     known = "\n".join(f" * {op.schema_text}" for op in overloads)
-    raise TypeError(f"{name}() received an invalid combination of arguments - got ({given}), but "
-                    f"expected one of:\n{known}")
+    raise TypeError(
+        f"{name}() received an invalid combination of arguments - got ({given}), but "
+        f"expected one of:\n{known}"
+    )
 
 
 def _fits(op, p, value):

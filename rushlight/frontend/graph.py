@@ -148,7 +148,8 @@ def stale(t, version, nr, node):
         "one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [{kind} {list(t.shape)}]{of} is at version {t._vc.version}; expected "
         f"version {version} instead. Hint: enable anomaly detection to find the operation "
-        "that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).")
+        "that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
+    )
 
 
 class AccumulateGrad(NamedNode):

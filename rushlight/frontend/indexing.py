@@ -1,4 +1,5 @@
-"""``x[...]`` and ``x[...] = v``: views for ints, slices, None and Ellipsis, then tensors of indices."""
+"""``x[...]`` and ``x[...] = v``: views for ints, slices, None and Ellipsis, then tensors of
+indices."""
 
 import numpy as np
 
@@ -25,8 +26,12 @@ def setitem(self, key, value):
         viewed.copy_(_fit(value, viewed.shape))
         return
     value = value.to(self.dtype) if value.dtype is not self.dtype else value
-    if len(indices) == 1 and _is_mask(indices[0]) and value._meta.plain.numel == 1 \
-            and indices[0].shape == viewed.shape:
+    if (
+        len(indices) == 1
+        and _is_mask(indices[0])
+        and value._meta.plain.numel == 1
+        and indices[0].shape == viewed.shape
+    ):
         viewed.masked_fill_(indices[0], value.reshape(()))
         return
     viewed.index_put_(_positions(viewed, indices), value)
@@ -68,7 +73,8 @@ def _apply_views(self, key):
     if not indices:
         return out, None
     return out, [indices.get(i) for i in range(max(indices) + 1)] if not any(
-        _is_mask(i) for i in indices.values()) else _spread(indices)
+        _is_mask(i) for i in indices.values()
+    ) else _spread(indices)
 
 
 def _spread(indices):
@@ -98,8 +104,10 @@ def _normal(item):
         return tensor(list(item)) if len(item) else tensor([], dtype=dtypes.int64)
     if isinstance(item, np.ndarray):
         return from_data(np.array(item), dtypes.from_numpy_dtype(item.dtype))
-    raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables "
-                     f"are valid indices (got {type(item).__name__})")
+    raise IndexError(
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables "
+        f"are valid indices (got {type(item).__name__})"
+    )
 
 
 def _uses(item):
@@ -119,14 +127,16 @@ def _expand_ellipsis(self, items):
     if not any(i is Ellipsis for i in items):
         return items
     at = next(k for k, i in enumerate(items) if i is Ellipsis)
-    rest = [i for i in items[at + 1:] if i is not Ellipsis]
+    rest = [i for i in items[at + 1 :] if i is not Ellipsis]
     return items[:at] + [slice(None)] * (self.ndim - used) + rest
 
 
 def _too_many(self, items):
     if self.ndim == 0:
-        raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
-                         "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")
+        raise IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+            "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
+        )
     raise IndexError(f"too many indices for tensor of dimension {self.ndim}")
 
 
@@ -158,9 +168,11 @@ def _positions(t, indices):
         elif _is_mask(i):
             for k, n in enumerate(i.shape):
                 if n != t.shape[d + k]:
-                    raise IndexError(f"The shape of the mask {list(i.shape)} at index {k} does not "
-                                     f"match the shape of the indexed tensor {list(t.shape)} at "
-                                     f"index {d + k}")
+                    raise IndexError(
+                        f"The shape of the mask {list(i.shape)} at index {k} does not "
+                        f"match the shape of the indexed tensor {list(t.shape)} at "
+                        f"index {d + k}"
+                    )
             out += list(i.nonzero(as_tuple=True))
             d += i.ndim
         else:

@@ -18,8 +18,10 @@ class finfo:  # noqa: N801
     def __init__(self, type=None):  # noqa: A002
         d = type or get_default_dtype()
         if not isinstance(d, dtypes.dtype) or d.category < dtypes.FLOAT:
-            raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to "
-                            f"handle '{d}'")
+            raise TypeError(
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to "
+                f"handle '{d}'"
+            )
         real = d.to_real()
         found = (ml_dtypes if real is dtypes.bfloat16 else np).finfo(real.np)
         self.bits, self.dtype = real.itemsize * 8, real.name
@@ -28,9 +30,11 @@ class finfo:  # noqa: N801
         self.resolution = float(found.resolution)
 
     def __repr__(self):
-        return (f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
-                f"eps={self.eps:g}, smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, "
-                f"dtype={self.dtype})")
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
+        )
 
     def __eq__(self, other):
         return isinstance(other, finfo) and self.dtype == other.dtype
@@ -43,8 +47,9 @@ class iinfo:  # noqa: N801
 
     def __init__(self, type):  # noqa: A002
         if not isinstance(type, dtypes.dtype) or type.category != dtypes.INT:
-            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle "
-                            f"'{type}'")
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'"
+            )
         found = np.iinfo(type.np)
         self.bits, self.dtype = found.bits, type.name
         self.min, self.max = int(found.min), int(found.max)

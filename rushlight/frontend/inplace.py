@@ -28,8 +28,10 @@ class CopySlices(NamedNode):
         if grads[0] is None:
             return [None] * len(self.edges)
         if self.inner is None:
-            raise RuntimeError("Trying to backward through the graph a second time (or directly "
-                               "access saved tensors after they have already been freed).")
+            raise RuntimeError(
+                "Trying to backward through the graph a second time (or directly "
+                "access saved tensors after they have already been freed)."
+            )
         (base, base_off), (view, off) = self.base_geometry, self.view
         whole = grads[0].new_zeros((max(base.extent, 1),)).as_strided(base.shape, base.strides, 0)
         whole.copy_(grads[0])
@@ -52,18 +54,23 @@ class CopySlices(NamedNode):
 def check_inplace(t, recording):
     """May t be written now?"""
     if t._inference and not state.inference and (t.requires_grad or recording):
-        raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed."
-                           "You can make a clone to get a normal tensor before doing inplace update.")
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed."
+            "You can make a clone to get a normal tensor before doing inplace update."
+        )
     if not recording:
         return
     if t._view is not None:
         refuse_rebase(t)
         if t.requires_grad and t._view.base._fn is None:
-            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an "
-                               "in-place operation.")
+            raise RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an "
+                "in-place operation."
+            )
     if t.requires_grad and t._fn is None:
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place "
-                           "operation.")
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
 
 
 def check_overlap(out, sources):
@@ -72,12 +79,14 @@ def check_overlap(out, sources):
     if has_zero_stride(meta.shape, meta.strides):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory location. Please clone() the tensor before performing the operation.")
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
     if any(_partial_overlap(out, t) for t in sources):
         raise RuntimeError(
             "unsupported operation: some elements of the input tensor and the written-to tensor "
             "refer to a single memory location. Please clone() the tensor before performing the "
-            "operation.")
+            "operation."
+        )
 
 
 def same_place(a, b):
@@ -118,13 +127,18 @@ def overwrite(target, value):
 
 def begin_write(target, call, tensors, scalars):
     """Checks, and the node of a write that is recorded (with what it saves from before)."""
-    recording = state.grad and call.op.differentiable and any(
-        t.requires_grad for t, f in zip(tensors, call.float_inputs, strict=True) if f)
+    recording = (
+        state.grad
+        and call.op.differentiable
+        and any(t.requires_grad for t, f in zip(tensors, call.float_inputs, strict=True) if f)
+    )
     check_inplace(target, recording)
     if not recording:
         return None
-    edges = [edge(t) if f and t.requires_grad else None
-             for t, f in zip(tensors, call.float_inputs, strict=True)]
+    edges = [
+        edge(t) if f and t.requires_grad else None
+        for t, f in zip(tensors, call.float_inputs, strict=True)
+    ]
     node = OpNode(call, edges, scalars)
     node.save(tensors, None, clone_self=target.clone)
     return node
@@ -163,19 +177,28 @@ def rebase_history(t, node):
 def write_out(op_name, out, result):
     """Put a computed result into the tensor given as ``out=``."""
     if out.requires_grad and state.grad:
-        raise RuntimeError(f"{op_name}(): functions with out=... arguments don't support automatic "
-                           "differentiation, but one of the arguments requires grad.")
+        raise RuntimeError(
+            f"{op_name}(): functions with out=... arguments don't support automatic "
+            "differentiation, but one of the arguments requires grad."
+        )
     from_meta, to_meta = result._meta.plain, out._meta.plain
     if from_meta.device.type != to_meta.device.type:
-        raise RuntimeError(f"Expected out tensor to have device {from_meta.device}, but got "
-                           f"{to_meta.device} instead")
+        raise RuntimeError(
+            f"Expected out tensor to have device {from_meta.device}, but got "
+            f"{to_meta.device} instead"
+        )
     if not can_cast(from_meta.dtype, to_meta.dtype):
-        raise RuntimeError(f"result type {from_meta.dtype.type_name} can't be cast to the desired "
-                           f"output type {to_meta.dtype.type_name}")
+        raise RuntimeError(
+            f"result type {from_meta.dtype.type_name} can't be cast to the desired "
+            f"output type {to_meta.dtype.type_name}"
+        )
     if from_meta.shape != to_meta.shape:
         if to_meta.numel:
-            warnings.warn(f"An output with one or more elements was resized since it had shape "
-                          f"{list(to_meta.shape)}, which does not match the required output shape "
-                          f"{list(from_meta.shape)}. This behavior is deprecated", stacklevel=3)
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape "
+                f"{list(to_meta.shape)}, which does not match the required output shape "
+                f"{list(from_meta.shape)}. This behavior is deprecated",
+                stacklevel=3,
+            )
         out.resize_(from_meta.shape)
     return out.copy_(result)

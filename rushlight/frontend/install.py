@@ -1,7 +1,7 @@
 """From records to what users call: functions, methods, in-place and out= forms.
 
-A public function is one object for good (programs keep and compare it), but its code is generated on
-its first call: with PyTorch's signature, the cache key built inline, and `finish` at the end.
+A public function is one object for good (programs keep and compare it), but its code is generated
+on its first call: with PyTorch's signature, the cache key built inline, and `finish` at the end.
 """
 
 import inspect
@@ -24,8 +24,10 @@ functions: dict[str, types.FunctionType] = {}  # every name, internal ones too: 
 
 def _stub():
     """A function whose code is replaced when it is first called."""
+
     def stub(*args, **kwargs):
         return materialise()(*args, **kwargs)  # noqa: F821
+
     return stub.__code__
 
 
@@ -65,23 +67,47 @@ def generate(op, function, form):
     names = ", ".join(f"k{i}" for i in range(len(params)))
     if form == "view" and op.absolute:
         names += ", input._off"
-    tail = {"call": f"return finish(call, {_tensor_expression(tensors)}, ss)",
-            "flag": f"return finish(call, {_tensor_expression(tensors)}, ss)",
-            "inplace": f"return finish_inplace(call, {_tensor_expression(tensors)}, ss)",
-            "view": "return finish_view(call, input)"}[form]
-    slow = f"slow(({''.join(public_name(p) + ', ' for p in params if not p.kw_only)}), dict(" + \
-        ", ".join([f"{public_name(p)}={public_name(p)}" for p in params if p.kw_only]
-                  + (["out=out"] if with_out else []) + ["**extra"]) + "))"
+    tail = {
+        "call": f"return finish(call, {_tensor_expression(tensors)}, ss)",
+        "flag": f"return finish(call, {_tensor_expression(tensors)}, ss)",
+        "inplace": f"return finish_inplace(call, {_tensor_expression(tensors)}, ss)",
+        "view": "return finish_view(call, input)",
+    }[form]
+    slow = (
+        f"slow(({''.join(public_name(p) + ', ' for p in params if not p.kw_only)}), dict("
+        + ", ".join(
+            [f"{public_name(p)}={public_name(p)}" for p in params if p.kw_only]
+            + (["out=out"] if with_out else [])
+            + ["**extra"]
+        )
+        + "))"
+    )
     guard = "extra or out is not None" if with_out else "extra"
     flag = f"    if inplace: return write({', '.join(map(public_name, params))})"
-    source = "\n".join([
-        head, *([flag] if form == "flag" else []), f"    if {guard}: return {slow}", "    try:", "        ss = ()",
-        *(f"        {t}" for t in lines), f"        call = CALLS[({names},)]",
-        "    except (AttributeError, KeyError, TypeError):", f"        return {slow}", f"    {tail}"])
+    source = "\n".join(
+        [
+            head,
+            *([flag] if form == "flag" else []),
+            f"    if {guard}: return {slow}",
+            "    try:",
+            "        ss = ()",
+            *(f"        {t}" for t in lines),
+            f"        call = CALLS[({names},)]",
+            "    except (AttributeError, KeyError, TypeError):",
+            f"        return {slow}",
+            f"    {tail}",
+        ]
+    )
     cache = op.inplace_calls if form == "inplace" else op.calls
     scope = {f"d{i}": p.default for i, p in enumerate(params) if p.default is not REQUIRED}
-    scope.update(CALLS=cache, KINDS=NUMBER_KINDS, finish=finish, finish_inplace=finish_inplace,
-                 finish_view=finish_view, slow=_slow_path([op], function, form))
+    scope.update(
+        CALLS=cache,
+        KINDS=NUMBER_KINDS,
+        finish=finish,
+        finish_inplace=finish_inplace,
+        finish_view=finish_view,
+        slow=_slow_path([op], function, form),
+    )
     if form == "flag":
         scope["write"] = generate(op, function, "inplace")
     exec(compile(source, f"<rushlight {op.full_name} {form}>", "exec"), scope)  # noqa: S102
@@ -113,8 +139,11 @@ def _key_lines(op, p, v, i, tensors):
     """Source lines that compute key part k<i> (and tensors, numbers) of one parameter."""
     if p.type == "Tensor" and op.kind == "pointwise" and p.name != "self":
         tensors.append((v, f"n{i} is None"))
-        return [f"n{i} = k{i} = KINDS.get({v}.__class__)",
-                f"if k{i} is None: k{i} = {v}._meta", f"else: ss += ({v},)"]
+        return [
+            f"n{i} = k{i} = KINDS.get({v}.__class__)",
+            f"if k{i} is None: k{i} = {v}._meta",
+            f"else: ss += ({v},)",
+        ]
     if p.type == "Tensor":
         tensors.append((v, None))
         return [f"k{i} = {v}._meta"]
@@ -129,19 +158,32 @@ def _key_lines(op, p, v, i, tensors):
     if p.type.rstrip("?") in ("Scalar", "float"):
         return _number_lines(p, v, i)
     if p.type.startswith("int[]"):
-        return [f"k{i} = {v}", f"if {v}.__class__ is int: k{i} = ({v},)",
-                f"elif {v}.__class__ is list: k{i} = tuple({v})"]
+        return [
+            f"k{i} = {v}",
+            f"if {v}.__class__ is int: k{i} = ({v},)",
+            f"elif {v}.__class__ is list: k{i} = tuple({v})",
+        ]
     return [f"k{i} = {v}"]
 
 
 def _number_lines(p, v, i):
-    default = "False" if p.default is REQUIRED or p.default is None else \
-        f"{v}.__class__ is d{i}.__class__ and {v} == d{i}"
+    default = (
+        "False"
+        if p.default is REQUIRED or p.default is None
+        else f"{v}.__class__ is d{i}.__class__ and {v} == d{i}"
+    )
     absent = f"{v} is None or " if p.type.endswith("?") else ""
-    kind = f"'f' if {v}.__class__ is float else KINDS['float']" if p.type.startswith("float") \
+    kind = (
+        f"'f' if {v}.__class__ is float else KINDS['float']"
+        if p.type.startswith("float")
         else f"KINDS[{v}.__class__]"
-    return [f"if {absent}{default}: k{i} = None",
-            "else:", f"    k{i} = {kind}", f"    ss += ({v},)"]
+    )
+    return [
+        f"if {absent}{default}: k{i} = None",
+        "else:",
+        f"    k{i} = {kind}",
+        f"    ss += ({v},)",
+    ]
 
 
 def _tensor_expression(tensors):
@@ -174,6 +216,7 @@ def _slow_path(overloads, function, form):
             return run_inplace(op, values)
         result = run_view(op, values) if op.kind == "view" else run_bound(op, values)
         return result if out is None else put_out(op.name, out, result)
+
     return slow
 
 
@@ -200,15 +243,18 @@ def put_out(name, out, result):
 
 
 def general(overloads, function, form):
-    """A function that picks its overload from the types of the arguments, and remembers the pick."""
+    """A function that picks its overload from the types of the arguments, and remembers the
+    pick."""
     slow, picks = _slow_path(overloads, function, form), {}
 
     def first(args, kwargs, key):
         op, values = choose(overloads, overloads[0].name, args, kwargs)
         if not form_takes_varargs(op) and not any(
-                reads_tensor(p, values[p.name]) for p in op.schema.params):
+            reads_tensor(p, values[p.name]) for p in op.schema.params
+        ):
             picks[key] = generate(op, function, "view" if op.kind == "view" else form)
         return slow(args, kwargs)
+
     return types.FunctionType(_PICKING, dict(picks=picks, first=first, slow=slow, type_of=_type_of))
 
 
@@ -221,6 +267,7 @@ def _type_of(v):
 def _general_code():
     def generated(*args, **kwargs):
         return slow(args, kwargs)  # noqa: F821
+
     return generated.__code__
 
 
@@ -231,6 +278,7 @@ def _picking_code():
             key += tuple([(k, type_of(v)) for k, v in kwargs.items()])  # noqa: F821
         pick = picks.get(key)  # noqa: F821
         return first(args, kwargs, key) if pick is None else pick(*args, **kwargs)  # noqa: F821
+
     return generated.__code__
 
 
@@ -254,15 +302,20 @@ def composite_function(op):
             out = kwargs.pop("out", None) if takes_out else None
             result = body(*args, **kwargs)
             return result if out is None else put_out(op.name, out, result)
+
         parameters = set(inspect.signature(body).parameters)
         return types.FunctionType(_GENERAL, {"slow": lambda args, kwargs: run(*args, **kwargs)})
+
     return lazy_function(op.name, op.__doc__, build, _home(op))
 
 
 def _home(op):
     """The module a function is pickled by."""
-    return "rushlight.nn.functional" if "nn" in op.variants and "function" not in op.variants \
+    return (
+        "rushlight.nn.functional"
+        if "nn" in op.variants and "function" not in op.variants
         else "rushlight"
+    )
 
 
 # ---------------------------------------------------------------------------------- tables
@@ -277,6 +330,7 @@ def function_of(overloads, form="call"):
         if len(overloads) == 1 and not form_takes_varargs(first):
             return generate(first, function, "view" if first.kind == "view" else form)
         return general(overloads, function, form)
+
     doc = "\n\n".join(dict.fromkeys(filter(None, (op.__doc__ for op in overloads))))
     return lazy_function(name, doc, build, _home(first))
 

@@ -12,7 +12,8 @@ from .tensor import Tensor, wrap
 
 
 def export(t):
-    """Make the storage's memory visible outside: pending work runs, and from now on nothing waits."""
+    """Make the storage's memory visible outside: pending work runs, and from now on nothing
+    waits."""
     realise(t._st)
     t._st.immediate = True
 
@@ -25,13 +26,16 @@ def numpy(self, *, force=False):
     if force:
         return self.detach().resolve_conj().numpy()
     if self.requires_grad:
-        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use "
-                           "tensor.detach().numpy() instead.")
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
     if self.dtype is dtypes.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
     if self.device.type != "cpu":
-        raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to "
-                        "copy the tensor to host memory first.")
+        raise TypeError(
+            f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to "
+            "copy the tensor to host memory first."
+        )
     export(self)
     return self._array()
 
@@ -52,19 +56,28 @@ def from_numpy(ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     found = dtypes.from_numpy_dtype(ndarray.dtype)
     if any(s < 0 for s in ndarray.strides):
-        raise ValueError("At least one stride in the given numpy array is negative, and tensors with "
-                         "negative strides are not currently supported. (You can probably work around "
-                         "this by making a copy of your array  with array.copy().)")
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with "
+            "negative strides are not currently supported. (You can probably work around "
+            "this by making a copy of your array  with array.copy().)"
+        )
     if any(s % ndarray.itemsize for s in ndarray.strides):
-        raise ValueError("given numpy array strides not a multiple of the element byte size. Copy the "
-                         "numpy array to reallocate the memory.")
+        raise ValueError(
+            "given numpy array strides not a multiple of the element byte size. Copy the "
+            "numpy array to reallocate the memory."
+        )
     if not ndarray.dtype.isnative:
-        raise ValueError("given numpy array has byte order different from the native byte order. "
-                         "Conversion between byte orders is currently not supported.")
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. "
+            "Conversion between byte orders is currently not supported."
+        )
     strides = tuple(s // ndarray.itemsize for s in ndarray.strides)
     size = shapes.extent(ndarray.shape, strides)
-    flat = np.lib.stride_tricks.as_strided(ndarray, (size,), (ndarray.itemsize,)) if size else \
-        np.empty(0, ndarray.dtype)
+    flat = (
+        np.lib.stride_tricks.as_strided(ndarray, (size,), (ndarray.itemsize,))
+        if size
+        else np.empty(0, ndarray.dtype)
+    )
     storage = Storage(found, size, cpu, flat)
     storage.immediate = True
     storage.owner = ndarray
@@ -99,8 +112,10 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
     found = as_dtype(dtype)
     size = memoryview(buffer).nbytes
     if not 0 <= offset < max(size, 1):
-        raise ValueError(f"offset ({offset} bytes) must be non-negative and no greater than buffer "
-                         f"length ({size} bytes) minus 1")
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer "
+            f"length ({size} bytes) minus 1"
+        )
     array = np.frombuffer(buffer, found.np, count, offset)
     storage = Storage(found, array.size, cpu, array)
     storage.immediate = True
@@ -112,8 +127,9 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
 def item(self):
     """The value of a one-element tensor as a Python number."""
     if self._meta.plain.numel != 1:
-        raise RuntimeError(f"a Tensor with {self._meta.plain.numel} elements cannot be converted to "
-                           "Scalar")
+        raise RuntimeError(
+            f"a Tensor with {self._meta.plain.numel} elements cannot be converted to Scalar"
+        )
     value = self._array().reshape(-1)[0]
     return float(value) if self.dtype is dtypes.bfloat16 else value.item()
 
@@ -143,8 +159,10 @@ def from_dlpack(ext_tensor):
     if isinstance(ext_tensor, Tensor):
         return ext_tensor.detach()
     if not hasattr(ext_tensor, "__dlpack__"):
-        raise NotImplementedError("from_dlpack needs an object with __dlpack__; bare capsules are not "
-                                  "supported (hint: pass the array itself)")
+        raise NotImplementedError(
+            "from_dlpack needs an object with __dlpack__; bare capsules are not "
+            "supported (hint: pass the array itself)"
+        )
     return from_numpy(np.from_dlpack(ext_tensor))
 
 

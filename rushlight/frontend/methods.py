@@ -28,12 +28,14 @@ _op = {name: {op.overload: op for op in ops} for name, ops in REGISTRY.items()}
 
 def method(function):
     """Install on Tensor behind the check for ``__torch_function__``."""
+
     def run(*args, **kwargs):
         if has_override(args, kwargs):
             found = handle_override(run, args, kwargs)
             if found is not NotImplemented:
                 return found
         return function(*args, **kwargs)
+
     run.__name__ = run.__qualname__ = function.__name__
     run.__doc__ = function.__doc__
     run.__wrapped__ = function
@@ -43,6 +45,7 @@ def method(function):
 
 def cached(look_up):
     """Decorator: before the general method, ask a view's call cache (which knows no subclasses)."""
+
     def wrap(function):
         general = method(function)
 
@@ -52,10 +55,12 @@ def cached(look_up):
                 if known is not None:
                     return finish_view(known, self)
             return general(self, *args, **kwargs)
+
         run.__name__ = run.__qualname__ = function.__name__
         run.__doc__ = function.__doc__
         setattr(Tensor, function.__name__, run)
         return run
+
     return wrap
 
 
@@ -98,8 +103,10 @@ def view(self, *shape, dtype=None):
     if dtype is not None:
         return _view_dtype(self, dtype)
     if len(shape) == 0:
-        raise TypeError("view() received an invalid combination of arguments - got (), but expected "
-                        "one of:\n * (torch.dtype dtype)\n * (tuple of ints size)")
+        raise TypeError(
+            "view() received an invalid combination of arguments - got (), but expected "
+            "one of:\n * (torch.dtype dtype)\n * (tuple of ints size)"
+        )
     return run_view(_op["view"][""], dict(self=self, size=_ints(shape)))
 
 
@@ -112,11 +119,14 @@ def _view_dtype(t, dtype):
     offset = t._off
     if old != new:
         if not shape:
-            raise RuntimeError(f"self.dim() cannot be 0 to view {meta.dtype} as {dtype} (different "
-                               "element sizes)")
+            raise RuntimeError(
+                f"self.dim() cannot be 0 to view {meta.dtype} as {dtype} (different element sizes)"
+            )
         if strides[-1] != 1:
-            raise RuntimeError(f"self.stride(-1) must be 1 to view {meta.dtype} as {dtype} (different "
-                               f"element sizes), but got {strides[-1]}")
+            raise RuntimeError(
+                f"self.stride(-1) must be 1 to view {meta.dtype} as {dtype} (different "
+                f"element sizes), but got {strides[-1]}"
+            )
         if old > new:
             ratio = old // new
             shape[-1] *= ratio
@@ -125,14 +135,17 @@ def _view_dtype(t, dtype):
         else:
             ratio = new // old
             if shape[-1] % ratio or offset % ratio or any(s % ratio for s in strides[:-1]):
-                raise RuntimeError(f"self.size(-1) must be divisible by {ratio} to view {meta.dtype} as "
-                                   f"{dtype} (different element sizes), but got {shape[-1]}")
+                raise RuntimeError(
+                    f"self.size(-1) must be divisible by {ratio} to view {meta.dtype} as "
+                    f"{dtype} (different element sizes), but got {shape[-1]}"
+                )
             shape[-1] //= ratio
             strides = [s // ratio for s in strides[:-1]] + [1]
             offset //= ratio
     if t.requires_grad and state.grad and meta.dtype.category >= dtypes.FLOAT:
-        raise RuntimeError("view(dtype) of a tensor that requires grad is not supported; hint: "
-                           "use detach() first")
+        raise RuntimeError(
+            "view(dtype) of a tensor that requires grad is not supported; hint: use detach() first"
+        )
     interchange.export(t)
     return link(t, meta_of(tuple(shape), dtype, tuple(strides), meta.device), offset)
 
@@ -151,24 +164,31 @@ def as_view(self):
 @method
 def as_strided(self, size, stride, storage_offset=None):
     """A view of the storage with any geometry; may overlap itself."""
-    return run_view(_op["as_strided"][""], dict(self=self, size=tuple(size), stride=tuple(stride),
-                                                storage_offset=storage_offset))
+    return run_view(
+        _op["as_strided"][""],
+        dict(self=self, size=tuple(size), stride=tuple(stride), storage_offset=storage_offset),
+    )
 
 
 @method
 def split(self, split_size, dim=0):
     """Pieces of one size, or of a list of sizes, along a dimension."""
     if isinstance(split_size, list | tuple):
-        return run_view(_op["split_with_sizes"][""],
-                        dict(self=self, split_sizes=tuple(map(int, split_size)), dim=dim))
+        return run_view(
+            _op["split_with_sizes"][""],
+            dict(self=self, split_sizes=tuple(map(int, split_size)), dim=dim),
+        )
     return run_view(_op["split"]["Tensor"], dict(self=self, split_size=int(split_size), dim=dim))
 
 
 @method
 def clone(self, *, memory_format=preserve_format):
     """A copy with history; strides kept where dense unless a memory_format is given."""
-    name = {contiguous_format: "contiguous", channels_last: "channels_last",
-            channels_last_3d: "channels_last"}.get(memory_format, "clone")
+    name = {
+        contiguous_format: "contiguous",
+        channels_last: "channels_last",
+        channels_last_3d: "channels_last",
+    }.get(memory_format, "clone")
     return run_bound(_op[name][""], dict(self=self))
 
 
@@ -177,8 +197,9 @@ def is_contiguous(self, memory_format=contiguous_format):
     """Is the memory laid out without gaps in this order?"""
     meta = self._meta.plain
     if memory_format in (channels_last, channels_last_3d):
-        return meta.ndim == {channels_last: 4, channels_last_3d: 5}[memory_format] and \
-            shapes.is_channels_last(meta.shape, meta.strides)
+        return meta.ndim == {channels_last: 4, channels_last_3d: 5}[
+            memory_format
+        ] and shapes.is_channels_last(meta.shape, meta.strides)
     return meta.contiguous
 
 
@@ -199,15 +220,24 @@ def _cast(t, dtype, copy, memory_format):
     if dtype is t.dtype:
         return t.clone()
     if t.dtype.is_complex and not dtype.is_complex:
-        warnings.warn("Casting complex values to real discards the imaginary part", UserWarning,
-                      stacklevel=4)
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=4
+        )
     return run_bound(_op["_to_copy"][""], dict(self=t, dtype=dtype))
 
 
 @method
-def to(self, *args, device=None, dtype=None, non_blocking=False, copy=False,
-       memory_format=preserve_format):
-    """This tensor with another dtype or device: ``to(dtype)``, ``to(device, dtype)``, ``to(other)``."""
+def to(
+    self,
+    *args,
+    device=None,
+    dtype=None,
+    non_blocking=False,
+    copy=False,
+    memory_format=preserve_format,
+):
+    """This tensor with another dtype or device: ``to(dtype)``, ``to(device, dtype)``,
+    ``to(other)``."""
     rest = list(args)
     if rest and isinstance(rest[0], Tensor):
         device, dtype = rest[0].device, rest[0].dtype
@@ -230,26 +260,43 @@ def to(self, *args, device=None, dtype=None, non_blocking=False, copy=False,
 def _move(t, place, dtype):
     if place.type == "meta":
         meta = t._meta.plain
-        return creation.full_array(tuple(meta.shape), 0, dtype, place, strides=shapes.like_strides(
-            meta.shape, meta.strides))
-    raise NotImplementedError("Cannot copy out of meta tensor; no data! Please use "
-                              "torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving "
-                              "module from meta to a different device.")
+        return creation.full_array(
+            tuple(meta.shape),
+            0,
+            dtype,
+            place,
+            strides=shapes.like_strides(meta.shape, meta.strides),
+        )
+    raise NotImplementedError(
+        "Cannot copy out of meta tensor; no data! Please use "
+        "torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving "
+        "module from meta to a different device."
+    )
 
 
 def _conversion(name, target):
     def convert(self, memory_format=preserve_format):
         return _cast(self, target, False, memory_format)
+
     convert.__name__ = name
     convert.__doc__ = f"This tensor as {target}."
     method(convert)
 
 
-for _name, _dtype in dict(float=dtypes.float32, double=dtypes.float64, half=dtypes.float16,
-                          bfloat16=dtypes.bfloat16, int=dtypes.int32, long=dtypes.int64,
-                          short=dtypes.int16, char=dtypes.int8, byte=dtypes.uint8,
-                          bool=dtypes.bool_, cfloat=dtypes.complex64,
-                          cdouble=dtypes.complex128).items():
+for _name, _dtype in dict(
+    float=dtypes.float32,
+    double=dtypes.float64,
+    half=dtypes.float16,
+    bfloat16=dtypes.bfloat16,
+    int=dtypes.int32,
+    long=dtypes.int64,
+    short=dtypes.int16,
+    char=dtypes.int8,
+    byte=dtypes.uint8,
+    bool=dtypes.bool_,
+    cfloat=dtypes.complex64,
+    cdouble=dtypes.complex128,
+).items():
     _conversion(_name, _dtype)
 
 
@@ -280,8 +327,10 @@ def cpu(self, memory_format=preserve_format):
 
 def cuda(self, device=None, non_blocking=False, memory_format=preserve_format):
     """Raises: rushlight runs on the CPU here."""
-    raise AssertionError("Torch not compiled with CUDA enabled (rushlight runs on the CPU; hint: use "
-                         "`device = 'cuda' if torch.cuda.is_available() else 'cpu'`)")
+    raise AssertionError(
+        "Torch not compiled with CUDA enabled (rushlight runs on the CPU; hint: use "
+        "`device = 'cuda' if torch.cuda.is_available() else 'cpu'`)"
+    )
 
 
 @method
@@ -305,7 +354,7 @@ def _grow(storage, size):
         raise RuntimeError("Trying to resize storage that is not resizable")
     old = realise(storage)
     storage.array = aligned_empty(size, storage.dtype.np)
-    storage.array[:old.size] = old
+    storage.array[: old.size] = old
     storage.size = size
 
 
@@ -329,8 +378,10 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
         strides = tuple(stride) if stride is not None else shapes.contiguous_strides(size)
         meta, offset = meta_of(tuple(size), self.dtype, strides, meta.device), storage_offset
         if offset + meta.extent > st.size:
-            raise RuntimeError(f"setStorage: sizes {list(size)}, strides {list(strides)}, storage "
-                               f"offset {offset} are out of bounds for storage of size {st.size}")
+            raise RuntimeError(
+                f"setStorage: sizes {list(size)}, strides {list(strides)}, storage "
+                f"offset {offset} are out of bounds for storage of size {st.size}"
+            )
     if self._vc is self._st:
         self._vc = Version(self._st.version)
     self._st, self._off, self._meta = st, offset, meta
@@ -342,6 +393,7 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
 def _new(name, factory):
     def make(self, *args, dtype=None, device=None, **options):
         return factory(*args, dtype=dtype or self.dtype, device=device or self.device, **options)
+
     make.__name__ = name
     make.__doc__ = f"`{factory.__name__}` with the dtype and device of this tensor."
     method(make)
@@ -462,7 +514,8 @@ def retain_grad(self):
 
 Tensor.retains_grad = property(
     lambda self: (self.is_leaf or self.grad_fn is not None) and self._retains,
-    doc="Was retain_grad called?")
+    doc="Was retain_grad called?",
+)
 
 
 @method
@@ -492,8 +545,11 @@ def is_inference(self):
 @method
 def is_set_to(self, tensor):
     """Do both tensors have the same memory and geometry?"""
-    return self._st is tensor._st and self._off == tensor._off and \
-        self._meta.plain is tensor._meta.plain
+    return (
+        self._st is tensor._st
+        and self._off == tensor._off
+        and self._meta.plain is tensor._meta.plain
+    )
 
 
 @method
@@ -586,8 +642,10 @@ def __index__(self):
 def __contains__(self, element):
     if isinstance(element, Tensor | int | float | complex | bool):
         return bool((self == element).any())
-    raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
-                       f"{element.__class__}.")
+    raise RuntimeError(
+        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+        f"{element.__class__}."
+    )
 
 
 @method
@@ -623,10 +681,12 @@ def __format__(self, spec):
 
 def __deepcopy__(self, memo):
     if not self.is_leaf:
-        raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the "
-                           "deepcopy protocol at the moment.  If you were attempting to deepcopy a "
-                           "module, this may be because of a torch.nn.utils.weight_norm usage, see "
-                           "https://github.com/pytorch/pytorch/pull/103001")
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the "
+            "deepcopy protocol at the moment.  If you were attempting to deepcopy a "
+            "module, this may be because of a torch.nn.utils.weight_norm usage, see "
+            "https://github.com/pytorch/pytorch/pull/103001"
+        )
     if id(self) in memo:
         return memo[id(self)]
     storage = _copied_storage(self._st, memo)
@@ -655,8 +715,16 @@ def _copied_storage(storage, memo):
     return memo[id(storage)]
 
 
-for _function in (__reversed__, __hash__, __array__, __array_wrap__, __format__, __deepcopy__, cuda,
-                  as_view):
+for _function in (
+    __reversed__,
+    __hash__,
+    __array__,
+    __array_wrap__,
+    __format__,
+    __deepcopy__,
+    cuda,
+    as_view,
+):
     setattr(Tensor, _function.__name__, _function)
 Tensor.__array_priority__ = 1000
 Tensor.__dlpack__ = interchange.to_dlpack_capsule
@@ -669,11 +737,12 @@ Tensor.is_quantized = property(lambda self: False, doc="False.")
 Tensor.is_mkldnn = property(lambda self: False, doc="False.")
 Tensor.is_nested = property(lambda self: False, doc="False.")
 Tensor.itemsize = property(lambda self: self.dtype.itemsize, doc="Bytes per element.")
-Tensor.nbytes = property(lambda self: self.dtype.itemsize * self._meta.plain.numel,
-                         doc="Bytes of all elements.")
+Tensor.nbytes = property(
+    lambda self: self.dtype.itemsize * self._meta.plain.numel, doc="Bytes of all elements."
+)
 Tensor.nelement = Tensor.numel
 Tensor.ndimension = Tensor.dim
-Tensor.T = property(lambda self: self.permute(*reversed(range(self.ndim))),
-                    doc="All dimensions reversed.")
+Tensor.T = property(
+    lambda self: self.permute(*reversed(range(self.ndim))), doc="All dimensions reversed."
+)
 Tensor.mT = property(lambda self: self.transpose(-2, -1), doc="The last two dimensions exchanged.")
-

@@ -11,8 +11,10 @@ class _Mode:
 
     def __call__(self, function):
         if inspect.isclass(function):
-            raise TypeError(f"{type(self).__name__} decorates functions, not classes; hint: decorate "
-                            "its __init__ or forward")
+            raise TypeError(
+                f"{type(self).__name__} decorates functions, not classes; hint: decorate "
+                "its __init__ or forward"
+            )
         if inspect.isgeneratorfunction(function):
             return self._generator(function)
 
@@ -20,6 +22,7 @@ class _Mode:
         def run(*args, **kwargs):
             with self.clone():
                 return function(*args, **kwargs)
+
         return run
 
     def _generator(self, function):
@@ -34,6 +37,7 @@ class _Mode:
                 except StopIteration as stop:
                     return stop.value
                 sent = yield value
+
         return run
 
     def clone(self):
@@ -48,6 +52,7 @@ def _decorates(cls):
     def __new__(kind, function=None, *args):
         made = original(kind) if original else object.__new__(kind)
         return made if function is None or not callable(function) else kind()(function)
+
     cls.__new__ = __new__
     return cls
 

@@ -1,15 +1,29 @@
 """Python's operators on tensors, from a table."""
 
-BINARY = dict(add="add", sub="sub", mul="mul", truediv="div", floordiv="floor_divide",
-              mod="remainder", pow="pow", matmul="matmul")
-BITWISE = {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-           "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift"}
+BINARY = dict(
+    add="add",
+    sub="sub",
+    mul="mul",
+    truediv="div",
+    floordiv="floor_divide",
+    mod="remainder",
+    pow="pow",
+    matmul="matmul",
+)
+BITWISE = {
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
+}
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 COMMUTES = ("add", "mul", "and", "or", "xor")
 
 
 def _guarded(function):
     """A binary operator that lets Python try the other operand's on foreign types."""
+
     def operator(self, other):
         try:
             return function(self, other)
@@ -17,6 +31,7 @@ def _guarded(function):
             if _foreign(other):
                 return NotImplemented
             raise
+
     return operator
 
 
@@ -40,8 +55,12 @@ def install_operators(Tensor, functions):
     for name in COMPARE:
         if name in functions:
             setattr(Tensor, f"__{name}__", _guarded(functions[name]))
-    for name, target in (("neg", "neg"), ("abs", "abs"), ("invert", "bitwise_not"),
-                         ("pos", "positive")):
+    for name, target in (
+        ("neg", "neg"),
+        ("abs", "abs"),
+        ("invert", "bitwise_not"),
+        ("pos", "positive"),
+    ):
         if target in functions:
             setattr(Tensor, f"__{name}__", functions[target])
 

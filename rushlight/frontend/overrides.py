@@ -99,8 +99,10 @@ def handle_override(function, args, kwargs):
         found = type(a).__torch_function__(function, types, args, kwargs)
         if found is not NotImplemented:
             return found
-    raise TypeError(f"Multiple dispatch failed for '{getattr(function, '__name__', function)}'; all "
-                    f"__torch_function__ handlers returned NotImplemented: {list(types)}")
+    raise TypeError(
+        f"Multiple dispatch failed for '{getattr(function, '__name__', function)}'; all "
+        f"__torch_function__ handlers returned NotImplemented: {list(types)}"
+    )
 
 
 def handle_torch_function(public_api, relevant_args, *args, **kwargs):
@@ -124,6 +126,7 @@ class TorchFunctionMode:
 
     def __enter__(self):
         from .dispatch import clear_caches
+
         clear_caches()
         state.function_modes.append(self)
         return self

@@ -48,8 +48,7 @@ class Generator(generators.Generator):
     def set_state(self, new_state):
         """Continue from a state `get_state` (here or in PyTorch) gave."""
         if not isinstance(new_state, Tensor):
-            raise TypeError("expected a torch.ByteTensor, but got "
-                            f"{type(new_state).__name__}")
+            raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
         if new_state.dtype is not dtypes.uint8:
             raise TypeError(f"RNG state must be a torch.ByteTensor, got {new_state.dtype}")
         super().set_state(np.array(new_state._array()))
@@ -123,7 +122,9 @@ def _source(generator):
 def _made(shape, dtype, place, requires_grad, draw):
     if place.type == "meta":
         return full_array(shape, 0, dtype, place, requires_grad)
-    return finished(from_data(np.asarray(draw()).astype(dtype.np, copy=False), dtype), requires_grad)
+    return finished(
+        from_data(np.asarray(draw()).astype(dtype.np, copy=False), dtype), requires_grad
+    )
 
 
 def _factory(size, out, dtype, layout, place, requires_grad, pin_memory, draw):
@@ -139,8 +140,17 @@ def _factory(size, out, dtype, layout, place, requires_grad, pin_memory, draw):
     return _made(shape, dtype, as_device(place), requires_grad, lambda: draw(shape, dtype))
 
 
-def rand(*size, generator=None, names=None, out=None, dtype=None, layout=None, device=None,
-         pin_memory=False, requires_grad=False):
+def rand(
+    *size,
+    generator=None,
+    names=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """Uniform numbers in [0, 1).
 
     >>> import rushlight as torch
@@ -148,19 +158,55 @@ def rand(*size, generator=None, names=None, out=None, dtype=None, layout=None, d
     >>> torch.rand(2)
     tensor([0.4963, 0.7682])
     """
-    return _factory(size, out, dtype, layout, device, requires_grad, pin_memory,
-                    lambda s, d: uniforms.uniform(_source(generator), s, dtype=d.np))
+    return _factory(
+        size,
+        out,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        pin_memory,
+        lambda s, d: uniforms.uniform(_source(generator), s, dtype=d.np),
+    )
 
 
-def randn(*size, generator=None, names=None, out=None, dtype=None, layout=None, device=None,
-          pin_memory=False, requires_grad=False):
+def randn(
+    *size,
+    generator=None,
+    names=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """Standard normal numbers."""
-    return _factory(size, out, dtype, layout, device, requires_grad, pin_memory,
-                    lambda s, d: normals.normal(_source(generator), s, dtype=d.np))
+    return _factory(
+        size,
+        out,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        pin_memory,
+        lambda s, d: normals.normal(_source(generator), s, dtype=d.np),
+    )
 
 
-def randint(low, high=None, size=None, *, generator=None, out=None, dtype=dtypes.int64, layout=None,
-            device=None, pin_memory=False, requires_grad=False):
+def randint(
+    low,
+    high=None,
+    size=None,
+    *,
+    generator=None,
+    out=None,
+    dtype=dtypes.int64,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """Integers in [low, high): ``randint(high, size)`` or ``randint(low, high, size)``."""
     check_options(layout, pin_memory)
     if size is None:
@@ -170,12 +216,26 @@ def randint(low, high=None, size=None, *, generator=None, out=None, dtype=dtypes
     if out is not None:
         out.resize_(shape)
         return _write(out, uniforms.randint(_source(generator), low, high, shape, out.dtype.np))
-    return _made(shape, dtype, as_device(device), requires_grad,
-                 lambda: uniforms.randint(_source(generator), low, high, shape, dtype.np))
+    return _made(
+        shape,
+        dtype,
+        as_device(device),
+        requires_grad,
+        lambda: uniforms.randint(_source(generator), low, high, shape, dtype.np),
+    )
 
 
-def randperm(n, *, generator=None, out=None, dtype=dtypes.int64, layout=None, device=None,
-             pin_memory=False, requires_grad=False):
+def randperm(
+    n,
+    *,
+    generator=None,
+    out=None,
+    dtype=dtypes.int64,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """A random permutation of 0 .. n - 1."""
     check_options(layout, pin_memory)
     dtype = as_dtype(dtype if out is None else out.dtype, dtypes.int64)
@@ -183,8 +243,13 @@ def randperm(n, *, generator=None, out=None, dtype=dtypes.int64, layout=None, de
     if out is not None:
         out.resize_((n,))
         return _write(out, uniforms.randperm(_source(generator), n, dtype.np))
-    return _made((n,), dtype, as_device(device), requires_grad,
-                 lambda: uniforms.randperm(_source(generator), n, dtype.np))
+    return _made(
+        (n,),
+        dtype,
+        as_device(device),
+        requires_grad,
+        lambda: uniforms.randperm(_source(generator), n, dtype.np),
+    )
 
 
 def _like(input, dtype, layout, place, requires_grad, memory_format, draw):
@@ -198,47 +263,115 @@ def _like(input, dtype, layout, place, requires_grad, memory_format, draw):
     if place.type == "meta":
         return full_array(tuple(meta.shape), 0, dtype, place, requires_grad, strides)
     flat = np.asarray(draw((meta.numel,), dtype)).astype(dtype.np, copy=False)
-    made = wrap(Storage(dtype, flat.size, place, np.ascontiguousarray(flat).reshape(-1)),
-                meta_of(tuple(meta.shape), dtype, strides, place))
+    made = wrap(
+        Storage(dtype, flat.size, place, np.ascontiguousarray(flat).reshape(-1)),
+        meta_of(tuple(meta.shape), dtype, strides, place),
+    )
     return finished(made, requires_grad)
 
 
-def rand_like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False,
-              memory_format=None, pin_memory=False):
+def rand_like(
+    input,
+    *,
+    generator=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    pin_memory=False,
+):
     """Uniform numbers in the shape of `input`."""
-    return _like(input, dtype, layout, device, requires_grad, memory_format,
-                 lambda s, d: uniforms.uniform(_source(generator), s, dtype=d.np))
+    return _like(
+        input,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        memory_format,
+        lambda s, d: uniforms.uniform(_source(generator), s, dtype=d.np),
+    )
 
 
-def randn_like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False,
-               memory_format=None, pin_memory=False):
+def randn_like(
+    input,
+    *,
+    generator=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    pin_memory=False,
+):
     """Standard normal numbers in the shape of `input`."""
-    return _like(input, dtype, layout, device, requires_grad, memory_format,
-                 lambda s, d: normals.normal(_source(generator), s, dtype=d.np))
+    return _like(
+        input,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        memory_format,
+        lambda s, d: normals.normal(_source(generator), s, dtype=d.np),
+    )
 
 
-def randint_like(input, low, high=None, *, generator=None, dtype=None, layout=None, device=None,
-                 requires_grad=False, memory_format=None, pin_memory=False):
+def randint_like(
+    input,
+    low,
+    high=None,
+    *,
+    generator=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    pin_memory=False,
+):
     """Integers in [low, high) in the shape of `input`."""
     low, high = (0, low) if high is None else (low, high)
     low, high = python_number(low), python_number(high)
-    return _like(input, dtype, layout, device, requires_grad, memory_format,
-                 lambda s, d: uniforms.randint(_source(generator), low, high, s, d.np))
+    return _like(
+        input,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        memory_format,
+        lambda s, d: uniforms.randint(_source(generator), low, high, s, d.np),
+    )
 
 
-def normal(mean, std=None, size=None, *, generator=None, out=None, dtype=None, layout=None,
-           device=None, pin_memory=False, requires_grad=False):
+def normal(
+    mean,
+    std=None,
+    size=None,
+    *,
+    generator=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """Normal numbers: of one mean and deviation and a `size`, or elementwise from tensors."""
     source = _source(generator)
     if size is not None:
-        draw = (lambda s, d: normals.normal(source, s, mean, std, d.np))
+
+        def draw(s, d):
+            return normals.normal(source, s, mean, std, d.np)
+
         return _factory((size,), out, dtype, layout, device, requires_grad, pin_memory, draw)
     if isinstance(mean, Tensor) and isinstance(std, Tensor):
         values = normals.normal_each(source, mean._array(), std._array())
         found = mean.dtype
     elif isinstance(mean, Tensor):
         found = mean.dtype
-        scaled = normals.normal(source, tuple(mean.shape), 0.0, 1.0 if std is None else std, found.np)
+        scaled = normals.normal(
+            source, tuple(mean.shape), 0.0, 1.0 if std is None else std, found.np
+        )
         values = scaled + mean._array()
     elif isinstance(std, Tensor):
         found = std.dtype
@@ -260,8 +393,10 @@ def bernoulli(input, p=None, *, generator=None, out=None):
 
 def multinomial(input, num_samples, replacement=False, *, generator=None, out=None):
     """Category numbers drawn in proportion to the rows of `input`; int64 (num_samples,) per row."""
-    made = from_data(uniforms.multinomial(_source(generator), input._array(), num_samples,
-                                          replacement), dtypes.int64)
+    made = from_data(
+        uniforms.multinomial(_source(generator), input._array(), num_samples, replacement),
+        dtypes.int64,
+    )
     return made if out is None else out.resize_(made.shape).copy_(made)
 
 
@@ -270,6 +405,7 @@ def _elementwise(function):
         found = tensors[0].dtype
         values = function(_source(generator), *(t._array() for t in tensors))
         return from_data(np.asarray(values).astype(found.np, copy=False), found)
+
     return draw
 
 
@@ -294,10 +430,13 @@ def _sample_dirichlet(input, generator=None):
 
 
 def dropout_mask(input, p, generator=None):
-    """What dropout multiplies by: 0 with probability `p`, else ``1 / (1 - p)``, in input's dtype."""
+    """What dropout multiplies by: 0 with probability `p`, else ``1 / (1 - p)``, in input's
+    dtype."""
     meta = input._meta.plain
-    return from_data(np.asarray(uniforms.dropout_mask(
-        _source(generator), tuple(meta.shape), p, meta.dtype.np)), meta.dtype)
+    return from_data(
+        np.asarray(uniforms.dropout_mask(_source(generator), tuple(meta.shape), p, meta.dtype.np)),
+        meta.dtype,
+    )
 
 
 def rrelu_noise(input, lower, upper, generator=None):
@@ -312,8 +451,10 @@ def _write(t, values, node="RandomBackward0"):
     meta = t._meta.plain
     values = np.ascontiguousarray(values).astype(meta.dtype.np, copy=False).reshape(-1)
     strides = meta.strides if meta.dense else None
-    drawn = wrap(Storage(meta.dtype, values.size, meta.device, values),
-                 meta_of(tuple(meta.shape), meta.dtype, strides))
+    drawn = wrap(
+        Storage(meta.dtype, values.size, meta.device, values),
+        meta_of(tuple(meta.shape), meta.dtype, strides),
+    )
     return t._draw_(drawn, node)
 
 
@@ -326,6 +467,7 @@ def _inplace(name, draw, doc):
             return self
         values = draw(_source(generator), (meta.numel,), meta, *args, **kwargs)
         return _write(self, values, node)
+
     fill.__name__ = name
     fill.__doc__ = doc
     method(fill)
@@ -348,20 +490,42 @@ def _bernoulli(g, s, m, p=0.5):
     return uniforms.bernoulli(g, s, p, m.dtype.np)
 
 
-_inplace("uniform_", lambda g, s, m, a=0.0, b=1.0, **kw: uniforms.uniform(
-    g, s, kw.get("from", a), kw.get("to", b), m.dtype.np), "Uniform numbers in [from, to).")
-_inplace("normal_", lambda g, s, m, mean=0.0, std=1.0: normals.normal(
-    g, s, mean, std, m.dtype.np, contiguous=m.contiguous), "Normal numbers.")
+_inplace(
+    "uniform_",
+    lambda g, s, m, a=0.0, b=1.0, **kw: uniforms.uniform(
+        g, s, kw.get("from", a), kw.get("to", b), m.dtype.np
+    ),
+    "Uniform numbers in [from, to).",
+)
+_inplace(
+    "normal_",
+    lambda g, s, m, mean=0.0, std=1.0: normals.normal(
+        g, s, mean, std, m.dtype.np, contiguous=m.contiguous
+    ),
+    "Normal numbers.",
+)
 _inplace("random_", _random, "Integers in [from, to), or over the dtype's range.")
 _inplace("bernoulli_", _bernoulli, "Ones with probability `p` (a number or a tensor), else zeros.")
-_inplace("exponential_", lambda g, s, m, lambd=1.0: uniforms.exponential(g, s, lambd, m.dtype.np),
-         "Exponential numbers of rate `lambd`.")
-_inplace("cauchy_", lambda g, s, m, median=0.0, sigma=1.0: uniforms.cauchy(
-    g, s, median, sigma, m.dtype.np), "Cauchy numbers.")
-_inplace("log_normal_", lambda g, s, m, mean=1.0, std=2.0: normals.log_normal(
-    g, s, mean, std, m.dtype.np), "Numbers whose logarithm is normal.")
-_inplace("geometric_", lambda g, s, m, p: uniforms.geometric(g, s, p, m.dtype.np),
-         "Trials up to the first success of probability `p`.")
+_inplace(
+    "exponential_",
+    lambda g, s, m, lambd=1.0: uniforms.exponential(g, s, lambd, m.dtype.np),
+    "Exponential numbers of rate `lambd`.",
+)
+_inplace(
+    "cauchy_",
+    lambda g, s, m, median=0.0, sigma=1.0: uniforms.cauchy(g, s, median, sigma, m.dtype.np),
+    "Cauchy numbers.",
+)
+_inplace(
+    "log_normal_",
+    lambda g, s, m, mean=1.0, std=2.0: normals.log_normal(g, s, mean, std, m.dtype.np),
+    "Numbers whose logarithm is normal.",
+)
+_inplace(
+    "geometric_",
+    lambda g, s, m, p: uniforms.geometric(g, s, p, m.dtype.np),
+    "Trials up to the first success of probability `p`.",
+)
 
 
 Tensor.multinomial = multinomial

@@ -4,7 +4,9 @@ import sys
 import types
 from collections import namedtuple
 
-return_types = types.ModuleType("torch.return_types", "Result types of operators with several outputs.")
+return_types = types.ModuleType(
+    "torch.return_types", "Result types of operators with several outputs."
+)
 _types: dict = {}
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # imported when used, since few files need it
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
 
+
 def save(obj: Any, file: IO[bytes], pickle_module, protocol: int, persistent_id) -> None:
     """Write `obj`; `persistent_id` is a `StorageTable` of serialization.py."""
     sizes = {"short": 2, "int": 4, "long": struct.calcsize("@l")}
@@ -190,9 +191,7 @@ def _read_tar_tensors(file: IO[bytes], objects: dict) -> None:
         key, storage, _ = _Header(file).load()
         (ndim,) = struct.unpack("<q", file.read(8))
         *place, offset = struct.unpack(f"<{2 * ndim + 1}q", file.read(8 * (2 * ndim + 1)))
-        objects[key] = rebuild._rebuild_tensor(
-            objects[storage], offset, place[:ndim], place[ndim:]
-        )
+        objects[key] = rebuild._rebuild_tensor(objects[storage], offset, place[:ndim], place[ndim:])
 
 
 class _Header(pickle.Unpickler):

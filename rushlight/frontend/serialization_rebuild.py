@@ -220,9 +220,7 @@ def _rebuild_tensor_v3(
 
 
 def _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad):
-    return rl.empty_strided(
-        size, stride, dtype=dtype, device="meta", requires_grad=requires_grad
-    )
+    return rl.empty_strided(size, stride, dtype=dtype, device="meta", requires_grad=requires_grad)
 
 
 def _rebuild_sparse_tensor(layout, data):

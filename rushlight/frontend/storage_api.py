@@ -21,8 +21,11 @@ class UntypedStorage:
     __slots__ = ("_st",)
 
     def __init__(self, size=0, *, storage=None):
-        self._st = storage if storage is not None else Storage(
-            dtypes.uint8, size, cpu, np.zeros(size, np.uint8))
+        self._st = (
+            storage
+            if storage is not None
+            else Storage(dtypes.uint8, size, cpu, np.zeros(size, np.uint8))
+        )
 
     @classmethod
     def from_bytes(cls, array):

@@ -30,8 +30,18 @@ class Tensor:
     tensor([2., 3.])
     """
 
-    __slots__ = ("_st", "_off", "_meta", "_vc", "_rg", "_fn", "_nr", "_view", "__dict__",
-                 "__weakref__")
+    __slots__ = (
+        "_st",
+        "_off",
+        "_meta",
+        "_vc",
+        "_rg",
+        "_fn",
+        "_nr",
+        "_view",
+        "__dict__",
+        "__weakref__",
+    )
 
     # rarely set, so they live in __dict__ when they are
     _grad = None
@@ -71,8 +81,9 @@ class Tensor:
     @property
     def requires_grad(self):
         """Does something record operators on this tensor?"""
-        return self._rg or (self._view is not None and self._view.base is not None
-                            and self._view.base.requires_grad)
+        return self._rg or (
+            self._view is not None and self._view.base is not None and self._view.base.requires_grad
+        )
 
     @requires_grad.setter
     def requires_grad(self, value):
@@ -81,16 +92,22 @@ class Tensor:
     def requires_grad_(self, requires_grad=True):
         """Start (or stop) recording operators on this leaf; returns self."""
         if requires_grad and self._meta.plain.dtype.category < 2:
-            raise RuntimeError("only Tensors of floating point and complex dtype can require "
-                               f"gradients (got {self.dtype})")
+            raise RuntimeError(
+                "only Tensors of floating point and complex dtype can require "
+                f"gradients (got {self.dtype})"
+            )
         if not requires_grad and self._fn is not None:
-            raise RuntimeError("you can only change requires_grad flags of leaf variables. If you "
-                               "want to use a computed variable in a subgraph that doesn't require "
-                               "differentiation use var_no_grad = var.detach().")
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you "
+                "want to use a computed variable in a subgraph that doesn't require "
+                "differentiation use var_no_grad = var.detach()."
+            )
         if self._fn is None:
             if requires_grad and self._inference and not state.inference:
-                raise RuntimeError("Setting requires_grad=True on inference tensor outside "
-                                   "InferenceMode is not allowed.")
+                raise RuntimeError(
+                    "Setting requires_grad=True on inference tensor outside "
+                    "InferenceMode is not allowed."
+                )
             self._rg = bool(requires_grad)
         return self
 
@@ -116,8 +133,10 @@ class Tensor:
 
     def _check_grad(self, value):
         if not isinstance(value, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type "
-                            f"{type(value).__name__}")
+            raise TypeError(
+                f"assigned grad expected to be a Tensor or None but got grad of type "
+                f"{type(value).__name__}"
+            )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value.shape != self.shape:
@@ -166,8 +185,10 @@ class Tensor:
         if not isinstance(other, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
         if self._rg and other.dtype.category < 2:
-            raise RuntimeError("data set to a tensor that requires gradients must be floating point "
-                               "or complex dtype")
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point "
+                "or complex dtype"
+            )
         if self._vc is self._st:
             self._vc = Version(self._st.version)
         self._st, self._off, self._meta = other._st, other._off, _remark(self, other._meta.plain)
@@ -186,6 +207,7 @@ class Tensor:
     def _array(self):
         """NumPy view of the values (pending work done); writing to it is the caller's business."""
         import numpy as np
+
         meta = self._meta.plain
         if meta.device.type == "meta":
             raise NotImplementedError("Cannot copy out of meta tensor; no data!")
@@ -195,8 +217,9 @@ class Tensor:
         if meta.numel == 0:
             return np.empty(meta.shape, meta.dtype.np)
         size = meta.dtype.itemsize
-        return np.lib.stride_tricks.as_strided(flat[self._off:], meta.shape,
-                                               [s * size for s in meta.strides])
+        return np.lib.stride_tricks.as_strided(
+            flat[self._off :], meta.shape, [s * size for s in meta.strides]
+        )
 
     def storage_offset(self):
         """Position of the first element in its storage, in elements."""
@@ -208,6 +231,7 @@ class Tensor:
         if dim is None:
             return meta.strides
         from ..engine.base.shapes import wrap_dim
+
         return meta.strides[wrap_dim(dim, meta.ndim)]
 
     def data_ptr(self):
@@ -231,7 +255,11 @@ def wrap(storage, meta, offset=0):
 def from_array(array, dtype, shape=None, device=None):
     """A fresh tensor over a contiguous NumPy array the caller gives away."""
     shape = array.shape if shape is None else shape
-    meta = meta_of(tuple(shape), dtype) if device is None else meta_of(tuple(shape), dtype, None, device)
+    meta = (
+        meta_of(tuple(shape), dtype)
+        if device is None
+        else meta_of(tuple(shape), dtype, None, device)
+    )
     return wrap(Storage(dtype, meta.numel, meta.device, array.reshape(-1)), meta)
 
 

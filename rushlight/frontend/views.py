@@ -30,8 +30,9 @@ class ViewCall:
         """The Call whose derivative this view has."""
         if self._call is None:
             if self.op.absolute:
-                self._call = as_strided_call(source._meta.plain, source._off, self.metas[0],
-                                             self.shifts[0])
+                self._call = as_strided_call(
+                    source._meta.plain, source._off, self.metas[0], self.shifts[0]
+                )
             else:
                 self._call = call_of(self.op, self.arguments)
         return self._call
@@ -43,8 +44,10 @@ def infer_view(op, key, source, arguments):
     names = [p.name for p in op.schema.params][1:]
     found = op.geometry(meta, source._off, **dict(zip(names, arguments, strict=True)))
     placed = found if op.multi else [found]
-    metas = [meta_of(tuple(shape), meta.dtype, tuple(strides), meta.device)
-             for shape, strides, _ in placed]
+    metas = [
+        meta_of(tuple(shape), meta.dtype, tuple(strides), meta.device)
+        for shape, strides, _ in placed
+    ]
     _check_bounds(op, source, metas[0] if op.absolute else None, placed)
     base = 0 if op.absolute else source._off
     tagged = [("t", meta)] + [("s", a) for a in arguments]
@@ -55,11 +58,13 @@ def infer_view(op, key, source, arguments):
 def _check_bounds(op, source, meta, placed):
     """as_strided may not reach past the storage."""
     if meta is not None and meta.numel and placed[0][2] + meta.extent > source._st.size:
-        raise RuntimeError(f"setStorage: sizes {list(meta.shape)}, strides {list(meta.strides)}, "
-                           f"storage offset {placed[0][2]}, and itemsize {meta.dtype.itemsize} "
-                           f"requiring a storage size of "
-                           f"{(placed[0][2] + meta.extent) * meta.dtype.itemsize} are out of bounds "
-                           f"for storage of size {source._st.nbytes}")
+        raise RuntimeError(
+            f"setStorage: sizes {list(meta.shape)}, strides {list(meta.strides)}, "
+            f"storage offset {placed[0][2]}, and itemsize {meta.dtype.itemsize} "
+            f"requiring a storage size of "
+            f"{(placed[0][2] + meta.extent) * meta.dtype.itemsize} are out of bounds "
+            f"for storage of size {source._st.nbytes}"
+        )
 
 
 def run_view(op, values):
@@ -67,8 +72,10 @@ def run_view(op, values):
     params = op.schema.params
     source = values[params[0].name]
     if not isinstance(source, Tensor):
-        raise TypeError(f"{op.name}(): argument 'input' (position 1) must be Tensor, not "
-                        f"{type(source).__name__}")
+        raise TypeError(
+            f"{op.name}(): argument 'input' (position 1) must be Tensor, not "
+            f"{type(source).__name__}"
+        )
     arguments = tuple(static(p, values[p.name]) for p in params[1:])
     if source._view is not None and state.grad and source.requires_grad:
         edge(source)  # errors of history come before errors of shape
@@ -88,8 +95,12 @@ def finish_view(view, source):
     if not op.multi:
         return link(source, view.metas[0], base + view.shifts[0], made, node)
     made = "multi" if made == "default" else made
-    return tuple([link(source, meta, base + shift, made, node, i)
-                  for i, (meta, shift) in enumerate(zip(view.metas, view.shifts, strict=True))])
+    return tuple(
+        [
+            link(source, meta, base + shift, made, node, i)
+            for i, (meta, shift) in enumerate(zip(view.metas, view.shifts, strict=True))
+        ]
+    )
 
 
 def link(source, meta, offset, made="default", node=None, nr=0):
@@ -136,8 +147,14 @@ def as_strided_call(source, source_offset, target, offset):
     graph = Graph()
     x = graph.add_input(PRIMITIVES["input"], source.shape, source.dtype)
     low = min(source_offset, offset)
-    size = max(source_offset + extent(source.shape, source.strides),
-               offset + extent(target.shape, target.strides), low + 1) - low
+    size = (
+        max(
+            source_offset + extent(source.shape, source.strides),
+            offset + extent(target.shape, target.strides),
+            low + 1,
+        )
+        - low
+    )
     flat = L.store(L.const(graph, 0, source.dtype, (size,)), x, source_offset - low, source.strides)
     graph.outputs = [L.load(flat, offset - low, target.shape, target.strides)]
 
@@ -145,8 +162,17 @@ def as_strided_call(source, source_offset, target, offset):
         return [_pull_back(grads[0], size, (source, source_offset - low), (target, offset - low))]
 
     out = meta_of(target.shape, target.dtype, target.strides, target.device)
-    return Call(None, "as_strided", "AsStridedBackward0", graph, (source,), (), (out,), rule,
-                device=source.device)
+    return Call(
+        None,
+        "as_strided",
+        "AsStridedBackward0",
+        graph,
+        (source,),
+        (),
+        (out,),
+        rule,
+        device=source.device,
+    )
 
 
 def _pull_back(g, size, source, target):
@@ -158,7 +184,9 @@ def _pull_back(g, size, source, target):
     if not src.dense:
         ones = L.const(g.graph, 1, g.dtype, src.shape)
         counts = L.put(zeros, at_source, ones, "add")
-        flat = L.where(L.eq(counts, 0), flat, flat / L.where(L.eq(counts, 0), L.like(counts, 1), counts))
+        flat = L.where(
+            L.eq(counts, 0), flat, flat / L.where(L.eq(counts, 0), L.like(counts, 1), counts)
+        )
     return L.take(flat, at_source)
 
 
@@ -180,13 +208,17 @@ def set_history(t, node, nr):
         node.more().retains[nr] = old.extras.retains.pop(old_nr)
 
 
-_MULTI = (" This view is the output of a function that returns multiple views. Such functions do not "
-          "allow the output views to be modified inplace. You should replace the inplace operation by "
-          "an out-of-place one.")
-_AMBIGUOUS = (" Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify "
-              "your code by moving both the view and the inplace either both inside the {mode} block "
-              "(if you don't want the inplace to be tracked) or both outside (if you want the inplace "
-              "to be tracked).")
+_MULTI = (
+    " This view is the output of a function that returns multiple views. Such functions do not "
+    "allow the output views to be modified inplace. You should replace the inplace operation by "
+    "an out-of-place one."
+)
+_AMBIGUOUS = (
+    " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify "
+    "your code by moving both the view and the inplace either both inside the {mode} block "
+    "(if you don't want the inplace to be tracked) or both outside (if you want the inplace "
+    "to be tracked)."
+)
 
 
 def refuse_rebase(v, indirect=False):
@@ -194,18 +226,26 @@ def refuse_rebase(v, indirect=False):
     made = v._view.made
     if made == "default":
         return
-    what = "its base or another view of its base has been modified inplace" if indirect \
+    what = (
+        "its base or another view of its base has been modified inplace"
+        if indirect
         else "is being modified inplace"
+    )
     of = f"Output {v._nr} of {v._fn.operator} is a view" if v._fn is not None else None
     if made == "multi" and of:
         raise RuntimeError(f"{of} and {what}.{_MULTI}")
-    mode, outside = ("inference", "in normal mode") if made == "inference" else \
-        ("no_grad", "with grad mode enabled")
+    mode, outside = (
+        ("inference", "in normal mode")
+        if made == "inference"
+        else ("no_grad", "with grad mode enabled")
+    )
     head = f"{of} of a view which was" if of else "A view was"
-    tail = _MULTI if made == "multi" else _AMBIGUOUS.format(
-        mode="inference_mode" if made == "inference" else mode)
+    tail = (
+        _MULTI
+        if made == "multi"
+        else _AMBIGUOUS.format(mode="inference_mode" if made == "inference" else mode)
+    )
     raise RuntimeError(f"{head} created in {mode} mode and {what} {outside}.{tail}")
 
 
 Tensor.grad_fn = property(grad_fn, doc="The node that recorded this tensor, or None for a leaf.")
-

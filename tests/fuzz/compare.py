@@ -41,7 +41,9 @@ class Program:
         self.exact = torch is not None
         self.lead = next(iter(self.runs.values()))
         self.steps, self.text, self.errors = steps, [], []
-        self.tolerance = dict(rtol=1e-8, atol=1e-10) if dtype == "float64" else dict(rtol=1e-4, atol=1e-4)
+        self.tolerance = (
+            dict(rtol=1e-8, atol=1e-10) if dtype == "float64" else dict(rtol=1e-4, atol=1e-4)
+        )
         self.author = Author(seed, self.lead)
         if numpy_sharing:
             self.author.WEIGHTS = {**Author.WEIGHTS, "numpy": 30}
@@ -102,6 +104,7 @@ class Program:
                     found[name] = getattr(run, what)(i)
                 except RuntimeError as error:
                     from .program import key_of
+
                     found[name] = key_of(error)
         return found
 
@@ -114,11 +117,18 @@ class Program:
         found = self.observe(what, i)
         first = found[self.names()[0]]
         for value in found.values():
-            if (first is None) != (value is None) or isinstance(first, str) != isinstance(value, str):
+            if (first is None) != (value is None) or isinstance(first, str) != isinstance(
+                value, str
+            ):
                 raise Mismatch(f"{what} of t{i}: {found}")
-            if first is not None and not isinstance(first, str) and (
+            if (
+                first is not None
+                and not isinstance(first, str)
+                and (
                     first.shape != value.shape
-                    or not np.allclose(first, value, equal_nan=True, **self.tolerance)):
+                    or not np.allclose(first, value, equal_nan=True, **self.tolerance)
+                )
+            ):
                 raise Mismatch(f"{what} of t{i}: {found}")
 
     def check_values(self, i):
@@ -133,8 +143,11 @@ class Program:
                     values[n] = None if g[k] is None else np.array(g[k].detach().clone().numpy())
             first = values[self.names()[0]]
             for v in values.values():
-                if (v is None) != (first is None) or v is not None and not np.allclose(
-                        v, first, equal_nan=True, **self.tolerance):
+                if (
+                    (v is None) != (first is None)
+                    or v is not None
+                    and not np.allclose(v, first, equal_nan=True, **self.tolerance)
+                ):
                     raise Mismatch(f"grad {k}: {values}")
 
     def check_all(self, values):

@@ -1,7 +1,7 @@
 """Random programs: how one is drawn, and how any implementation of torch's API runs it.
 
-An instruction is a tuple of plain data, so a program can be printed, stored and replayed.  Slots are
-the tensors made so far; `Run` executes instructions on one implementation (`T` is its module).
+An instruction is a tuple of plain data, so a program can be printed, stored and replayed.  Slots
+are the tensors made so far; `Run` executes instructions on one implementation (`T` is its module).
 """
 
 import random
@@ -13,12 +13,26 @@ POINTWISE2 = ("add", "mul", "sub", "maximum")
 INPLACE2 = ("add_", "mul_", "copy_", "sub_")
 INPLACE1 = ("zero_", "fill_", "exp_", "relu_", "adds_", "muls_", "neg_", "tanh_", "index_fill_")
 BOUND = 3.0  # operands of growing operators stay below this, so that values stay comparable
-KNOWN = ("second time", "modified by an inplace operation", "leaf Variable that requires grad",
-         "view of a leaf", "does not require grad", "more than one element of the written-to",
-         "some elements of the input tensor and the written-to", "is a view and is being modified",
-         "view was created in no_grad mode", "view which was created in no_grad", "is a view and its base", "view size is not compatible",
-         "Can't call numpy() on Tensor", "appears to not have been used", "out of bounds for storage",
-         "only Tensors of floating point", "can't retain_grad", "size of tensor")
+KNOWN = (
+    "second time",
+    "modified by an inplace operation",
+    "leaf Variable that requires grad",
+    "view of a leaf",
+    "does not require grad",
+    "more than one element of the written-to",
+    "some elements of the input tensor and the written-to",
+    "is a view and is being modified",
+    "view was created in no_grad mode",
+    "view which was created in no_grad",
+    "is a view and its base",
+    "view size is not compatible",
+    "Can't call numpy() on Tensor",
+    "appears to not have been used",
+    "out of bounds for storage",
+    "only Tensors of floating point",
+    "can't retain_grad",
+    "size of tensor",
+)
 
 
 def key_of(error):
@@ -93,8 +107,14 @@ class Run:
 
     def do_scalar(self, i, kind, value):
         t = self.slots[i]
-        self.slots.append({"mul": lambda: t * value, "add": lambda: t + value,
-                           "rsub": lambda: value - t, "pow": lambda: t ** 2}[kind]())
+        self.slots.append(
+            {
+                "mul": lambda: t * value,
+                "add": lambda: t + value,
+                "rsub": lambda: value - t,
+                "pow": lambda: t**2,
+            }[kind]()
+        )
 
     def do_reduce(self, i, kind, dim, keepdim):
         t = self.slots[i]
@@ -161,6 +181,7 @@ class Run:
             if not leaf:
                 self.log.append(tag)
             return None if scale is None else g * scale
+
         self.slots[i].register_hook(hook)
 
     def do_retain(self, i):
@@ -202,8 +223,19 @@ class Run:
 class Author:
     """Draws instructions that make sense for the tensors a leading Run has."""
 
-    WEIGHTS = dict(view=26, op=26, inplace=24, backward=8, read=5, hook=4, numpy=3, leaf=3, delete=2,
-                   requires_grad=1, flow=4)
+    WEIGHTS = dict(
+        view=26,
+        op=26,
+        inplace=24,
+        backward=8,
+        read=5,
+        hook=4,
+        numpy=3,
+        leaf=3,
+        delete=2,
+        requires_grad=1,
+        flow=4,
+    )
 
     def __init__(self, seed, lead):
         self.r, self.lead = random.Random(seed), lead
@@ -225,8 +257,9 @@ class Author:
 
     @staticmethod
     def small(t):
-        return not t.numel() or bool(np.nan_to_num(
-            np.abs(np.array(t.detach().clone().numpy())).max(), nan=99) < BOUND)
+        return not t.numel() or bool(
+            np.nan_to_num(np.abs(np.array(t.detach().clone().numpy())).max(), nan=99) < BOUND
+        )
 
     # --------------------------------------------------------------------- instructions
     def leaf(self):
@@ -245,8 +278,19 @@ class Author:
         t, r = self.lead.slots[i], self.r
         kinds = ["expand", "detach", "data", "view", "as_strided"]
         if t.ndim:
-            kinds += ["select", "index", "transpose", "unbind", "split", "narrow", "permute",
-                      "unsqueeze", "select", "index", "diagonal"]
+            kinds += [
+                "select",
+                "index",
+                "transpose",
+                "unbind",
+                "split",
+                "narrow",
+                "permute",
+                "unsqueeze",
+                "select",
+                "index",
+                "diagonal",
+            ]
         kind = r.choice(kinds)
         args = getattr(self, "_" + kind)(t)
         return None if args is None else ("view", i, kind, args, r.random() < 0.12)
@@ -267,10 +311,13 @@ class Author:
 
     def _index(self, t):
         items = []
-        for n in t.shape[:self.r.randint(1, t.ndim)]:
+        for n in t.shape[: self.r.randint(1, t.ndim)]:
             lo = self.r.randint(0, n)
-            items.append((lo, self.r.randint(lo, n), self.r.choice([1, 1, 2])) if not n or
-                         self.r.random() < 0.6 else self.r.randrange(n))
+            items.append(
+                (lo, self.r.randint(lo, n), self.r.choice([1, 1, 2]))
+                if not n or self.r.random() < 0.6
+                else self.r.randrange(n)
+            )
         if self.r.random() < 0.2:
             items.insert(self.r.randrange(len(items) + 1), None)
         return tuple(items)
@@ -300,8 +347,10 @@ class Author:
         return ((*shape, n) if self.r.random() < 0.5 else (n, *shape),)
 
     def _expand(self, t):
-        shape = tuple(self.r.randint(2, 3) if n == 1 and self.r.random() < .7 else n for n in t.shape)
-        if len(shape) < 3 and self.r.random() < .6:
+        shape = tuple(
+            self.r.randint(2, 3) if n == 1 and self.r.random() < 0.7 else n for n in t.shape
+        )
+        if len(shape) < 3 and self.r.random() < 0.6:
             shape = (self.r.randint(1, 3), *shape)
         return (shape,) if shape else None
 
@@ -326,8 +375,9 @@ class Author:
         if i is None:
             return None
         t, r = self.lead.slots[i], self.r
-        kind = r.choice(["op1", "op2", "op2", "scalar", "reduce", "mm", "cat", "where", "take",
-                         "softmax"])
+        kind = r.choice(
+            ["op1", "op2", "op2", "scalar", "reduce", "mm", "cat", "where", "take", "softmax"]
+        )
         return getattr(self, "_op_" + kind)(i, t)
 
     def _op_op1(self, i, t):
@@ -341,6 +391,7 @@ class Author:
             except ValueError:
                 return False
             return len(shape) <= 3 and int(np.prod(shape)) <= limit
+
         return fits
 
     def _op_op2(self, i, t):
@@ -373,8 +424,14 @@ class Author:
         if not t.ndim:
             return None
         d = self.r.randrange(t.ndim)
-        same = self.pick(lambda u: u.ndim == t.ndim and all(
-            a == b for k, (a, b) in enumerate(zip(u.shape, t.shape, strict=True)) if k != d))
+        same = self.pick(
+            lambda u: (
+                u.ndim == t.ndim
+                and all(
+                    a == b for k, (a, b) in enumerate(zip(u.shape, t.shape, strict=True)) if k != d
+                )
+            )
+        )
         return ("cat", i, same, d)
 
     def _op_where(self, i, t):
@@ -398,11 +455,13 @@ class Author:
         if kind in ("exp_", "mul_", "muls_") and not self.tame(i):
             kind = "relu_"
         if kind in INPLACE2:
+
             def fits(u):
                 try:
                     return np.broadcast_shapes(tuple(u.shape), tuple(t.shape)) == tuple(t.shape)
                 except ValueError:
                     return False
+
             j = self.pick(fits)
             if j is None or (kind == "mul_" and not self.tame(j)):
                 return None
@@ -421,7 +480,7 @@ class Author:
         mode = self.r.choice(["plain", "retain", "create", "grad", "grad"])
         if mode == "grad":
             wanted = [self.pick(lambda t: t.requires_grad) for _ in range(2)]
-            create = self.r.random() < .6 and all(self.lead.slots[k].numel() for k in [i, *wanted])
+            create = self.r.random() < 0.6 and all(self.lead.slots[k].numel() for k in [i, *wanted])
             return ("grad", i, wanted, create) if self.tame(i) else None
         return ("backward", i, mode != "plain", mode == "create")
 
@@ -447,8 +506,12 @@ class Author:
     def _stale(self, i):
         """PyTorch 2.13 crashes in register_hook on a view whose base was written since."""
         try:
-            return self.lead.slots[i].grad_fn is None and not self.lead.slots[i].is_leaf or \
-                self.lead.slots[i]._is_view() and self.lead.slots[i].grad_fn is None
+            return (
+                self.lead.slots[i].grad_fn is None
+                and not self.lead.slots[i].is_leaf
+                or self.lead.slots[i]._is_view()
+                and self.lead.slots[i].grad_fn is None
+            )
         except RuntimeError:
             return True
 

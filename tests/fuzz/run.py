@@ -1,7 +1,8 @@
 """Fuzz: ``python -m tests.fuzz.run --programs 20000`` (resumable; progress is kept in a file).
 
-Each program runs recorded, operator by operator, on the reference backend and, where it is installed,
-on PyTorch; shapes, strides, versions, errors, values, gradients and hook order must agree.
+Each program runs recorded, operator by operator, on the reference backend and, where it is
+installed, on PyTorch; shapes, strides, versions, errors, values, gradients and hook order must
+agree.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from .compare import Program
 def load_torch():
     try:
         import torch
+
         return torch
     except ImportError:
         return None
@@ -83,10 +85,11 @@ def report(done, options, seconds):
     kinds = collections.Counter(message.split(" of t")[0][:110] for _, message, _ in bad)
     for kind, n in kinds.most_common(12):
         print(f"  {n:5d}  {kind}")
-    for seed, message, text in sorted(bad, key=lambda b: len(b[2]))[:options.show]:
+    for seed, message, text in sorted(bad, key=lambda b: len(b[2]))[: options.show]:
         print(f"--- seed {seed}: {message}\n" + "\n".join("    " + t for t in text))
     print(f"errors both sides raise: {sum(done['errors'].values())} {done['errors']}")
-    print(f"write through a view: {done['view_writes']}, read between: {done['read_between']} of {count}")
+    writes, reads = done["view_writes"], done["read_between"]
+    print(f"write through a view: {writes}, read between: {reads} of {count}")
     print(f"{seconds:.0f} s; {count - len(bad)} passed, {len(bad)} failed")
 
 

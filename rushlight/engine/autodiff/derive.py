@@ -18,8 +18,8 @@ INPUT = PRIMITIVES["input"]
 
 @dataclass
 class Derivative:
-    """`graph` maps (used inputs, used outputs, given cotangents) to the wanted cotangents, in order;
-    one that nothing contributes to is zeros."""
+    """`graph` maps (used inputs, used outputs, given cotangents) to the wanted cotangents, in
+    order; one that nothing contributes to is zeros."""
 
     graph: Graph
     inputs: tuple  # positions of the forward inputs it reads
@@ -82,8 +82,9 @@ def _active(forward, live, needs):
 
 
 def _apply(v, env, cotangents, active):
-    found = v.prim.vjp(cotangents[v.index], env[v.index], *[env[i.index] for i in v.inputs],
-                       **v.params)
+    found = v.prim.vjp(
+        cotangents[v.index], env[v.index], *[env[i.index] for i in v.inputs], **v.params
+    )
     for i, g in zip(v.inputs, found, strict=True):
         if g is not None and i.index in active:
             _accumulate(cotangents, i, g)
@@ -108,6 +109,9 @@ def _pruned(graph, forward, inputs, outputs, grads, needs, found):
     live = {v.index for v in graph.live()}
     uses_in = tuple(i for i, v in enumerate(inputs) if v.index in live)
     uses_out = tuple(i for i, v in enumerate(outputs) if v.index in live)
-    graph.inputs = ([inputs[i] for i in uses_in] + [outputs[i] for i in uses_out]
-                    + [g for g in grads if g is not None])
+    graph.inputs = (
+        [inputs[i] for i in uses_in]
+        + [outputs[i] for i in uses_out]
+        + [g for g in grads if g is not None]
+    )
     return Derivative(graph, uses_in, uses_out)

@@ -19,8 +19,10 @@ class device:  # noqa: N801  (PyTorch's public name)
         if isinstance(type, device):
             return type
         if isinstance(type, int):
-            raise RuntimeError(f"Invalid device index {type}: rushlight has no accelerator here; "
-                               "hint: use device('cpu')")
+            raise RuntimeError(
+                f"Invalid device index {type}: rushlight has no accelerator here; "
+                "hint: use device('cpu')"
+            )
         name, _, suffix = str(type).partition(":")
         if suffix:
             if index is not None:
@@ -30,10 +32,13 @@ class device:  # noqa: N801  (PyTorch's public name)
             index = int(suffix)
         if name not in TYPES:
             if name in KNOWN_ELSEWHERE:
-                raise RuntimeError(f"device '{name}' is not available in rushlight: this build "
-                                   "runs on 'cpu' (hint: torch.device('cpu'))")
-            raise RuntimeError(f"Expected one of cpu, cuda, meta device type at start of device "
-                               f"string: {name}")
+                raise RuntimeError(
+                    f"device '{name}' is not available in rushlight: this build "
+                    "runs on 'cpu' (hint: torch.device('cpu'))"
+                )
+            raise RuntimeError(
+                f"Expected one of cpu, cuda, meta device type at start of device string: {name}"
+            )
         key = (name, index)
         found = cls._cache.get(key)
         if found is None:

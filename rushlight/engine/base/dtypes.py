@@ -36,8 +36,12 @@ class dtype:  # noqa: N801  (PyTorch's public name)
 
     def to_complex(self):
         """The complex dtype whose parts have this dtype."""
-        return {float32: complex64, float64: complex128, float16: complex64,
-                bfloat16: complex64}.get(self, self)
+        return {
+            float32: complex64,
+            float64: complex128,
+            float16: complex64,
+            bfloat16: complex64,
+        }.get(self, self)
 
     def __repr__(self):
         return f"torch.{self.name}"
@@ -67,12 +71,32 @@ float64 = dtype("float64", np.float64, FLOAT, "Double")
 complex64 = dtype("complex64", np.complex64, COMPLEX, "ComplexFloat")
 complex128 = dtype("complex128", np.complex128, COMPLEX, "ComplexDouble")
 
-ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64,
-       complex64, complex128)
+ALL = (
+    bool_,
+    uint8,
+    int8,
+    int16,
+    int32,
+    int64,
+    float16,
+    bfloat16,
+    float32,
+    float64,
+    complex64,
+    complex128,
+)
 BY_NAME = {d.name: d for d in ALL}
 BY_NUMPY = {d.np: d for d in ALL}
-ALIASES = {"half": float16, "float": float32, "double": float64, "short": int16, "int": int32,
-           "long": int64, "cfloat": complex64, "cdouble": complex128}
+ALIASES = {
+    "half": float16,
+    "float": float32,
+    "double": float64,
+    "short": int16,
+    "int": int32,
+    "long": int64,
+    "cfloat": complex64,
+    "cdouble": complex128,
+}
 HALVES = (float16, bfloat16)
 OPMATH = {float16: float32, bfloat16: float32}  # PyTorch computes half types in float32
 
@@ -84,7 +108,8 @@ def from_numpy_dtype(np_dtype):
         raise TypeError(
             f"can't convert np.ndarray of type {np.dtype(np_dtype)}. The only supported types are: "
             "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint8, "
-            "and bool.")
+            "and bool."
+        )
     return found
 
 

@@ -14,8 +14,19 @@ class Meta:
     """Interned metadata; build with `meta_of`.  `plain` is None for ordinary tensors, or the
     ordinary Meta where `self` marks a tensor that must leave the fast path (subclasses)."""
 
-    __slots__ = ("shape", "strides", "dtype", "device", "layout", "numel", "ndim", "contiguous",
-                 "dense", "plain", "special")
+    __slots__ = (
+        "shape",
+        "strides",
+        "dtype",
+        "device",
+        "layout",
+        "numel",
+        "ndim",
+        "contiguous",
+        "dense",
+        "plain",
+        "special",
+    )
 
     def __init__(self, shape, strides, dtype, device, layout):
         self.shape = shapes.Size(shape)
@@ -40,7 +51,9 @@ class Meta:
     def marked(self):
         """The twin that never hits a call cache; its `plain` is this object."""
         if self.special is None:
-            twin = self.special = Meta(self.shape, self.strides, self.dtype, self.device, self.layout)
+            twin = self.special = Meta(
+                self.shape, self.strides, self.dtype, self.device, self.layout
+            )
             twin.plain, twin.special = self, twin
         return self.special
 

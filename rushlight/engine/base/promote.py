@@ -39,8 +39,12 @@ def dtype_of_kind(kind):
     return _default[0] if kind == "f" else _default[0].to_complex()
 
 
-KIND_STORAGE = {"b": dtypes.bool_, "i": dtypes.int64, "f": dtypes.float64,
-                "c": dtypes.complex128}  # how run-time scalars travel
+KIND_STORAGE = {
+    "b": dtypes.bool_,
+    "i": dtypes.int64,
+    "f": dtypes.float64,
+    "c": dtypes.complex128,
+}  # how run-time scalars travel
 
 
 def _combine(higher, lower):
@@ -63,7 +67,8 @@ def _fold(found):
 
 
 def result_type(operands):
-    """Promoted dtype of operands given as (dtype, ndim) for tensors or a kind letter for numbers."""
+    """Promoted dtype of operands given as (dtype, ndim) for tensors or a kind letter for
+    numbers."""
     dims = _fold(o[0] for o in operands if type(o) is tuple and o[1] > 0)
     zeros = _fold(o[0] for o in operands if type(o) is tuple and o[1] == 0)
     numbers = _fold(dtype_of_kind(o) for o in operands if type(o) is str)

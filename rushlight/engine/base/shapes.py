@@ -62,8 +62,10 @@ def wrap_dim(dim, ndim, what="Dimension"):
     dim = dim.__index__()
     limit = max(ndim, 1)
     if not -limit <= dim < limit:
-        raise IndexError(f"{what} out of range (expected to be in range of "
-                         f"[{-limit}, {limit - 1}], but got {dim})")
+        raise IndexError(
+            f"{what} out of range (expected to be in range of "
+            f"[{-limit}, {limit - 1}], but got {dim})"
+        )
     return dim + limit if dim < 0 else dim
 
 
@@ -154,8 +156,10 @@ def broadcast_shapes(*shapes):
             if n == have or n == 1:
                 continue
             if have != 1:
-                raise RuntimeError(f"The size of tensor a ({have}) must match the size of tensor b "
-                                   f"({n}) at non-singleton dimension {pad + i}")
+                raise RuntimeError(
+                    f"The size of tensor a ({have}) must match the size of tensor b "
+                    f"({n}) at non-singleton dimension {pad + i}"
+                )
             out[pad + i] = n
     return tuple(out)
 
@@ -163,15 +167,17 @@ def broadcast_shapes(*shapes):
 def broadcast_strides(shape, strides, target):
     """Strides of `shape` expanded to `target`."""
     pad = len(target) - len(shape)
-    return (0,) * pad + tuple(0 if n == 1 and t != 1 else s
-                              for n, s, t in zip(shape, strides, target[pad:], strict=True))
+    return (0,) * pad + tuple(
+        0 if n == 1 and t != 1 else s for n, s, t in zip(shape, strides, target[pad:], strict=True)
+    )
 
 
 def expand_strides(shape, strides, target):
     """Strides of Tensor.expand (a new size-1 leading dimension gets the stride PyTorch shows)."""
     pad = len(target) - len(shape)
-    out = [0 if n == 1 and t != 1 else s
-           for n, s, t in zip(shape, strides, target[pad:], strict=True)]
+    out = [
+        0 if n == 1 and t != 1 else s for n, s, t in zip(shape, strides, target[pad:], strict=True)
+    ]
     for i in range(pad - 1, -1, -1):
         out.insert(0, target[i + 1] * out[0] if target[i] == 1 and shape else 0)
     return tuple(out)
@@ -267,11 +273,13 @@ def infer_size(new, count):
             raise RuntimeError(f"shape '{list(new)}' is invalid for input of size {count}")
         return new
     if known == 0:
-        raise RuntimeError(f"cannot reshape tensor of 0 elements into shape {list(new)} because "
-                           "the unspecified dimension size -1 can be any value and is ambiguous")
+        raise RuntimeError(
+            f"cannot reshape tensor of 0 elements into shape {list(new)} because "
+            "the unspecified dimension size -1 can be any value and is ambiguous"
+        )
     if count % known:
         raise RuntimeError(f"shape '{list(new)}' is invalid for input of size {count}")
-    return (*new[:hole], count // known, *new[hole + 1:])
+    return (*new[:hole], count // known, *new[hole + 1 :])
 
 
 def extent(shape, strides):
@@ -284,4 +292,5 @@ def extent(shape, strides):
 def has_zero_stride(shape, strides):
     """Does an expanded dimension make several elements share one location?"""
     return not is_dense(shape, strides) and any(
-        n > 1 and s == 0 for n, s in zip(shape, strides, strict=True))
+        n > 1 and s == 0 for n, s in zip(shape, strides, strict=True)
+    )

@@ -10,7 +10,8 @@ from ..base.shapes import numel
 from . import lang as L
 from .primitives import PRIMITIVES
 
-NOT_DIFFERENTIABLE = """sign floor ceil round trunc invert idiv bitand bitor bitxor shl shr nextafter
+NOT_DIFFERENTIABLE = """sign floor ceil round trunc invert idiv bitand bitor bitxor shl shr
+nextafter
     eq ne lt le gt ge isnan clamp_index input scalar const iota argmax argmin window_argmax argsort
     host special""".split()  # special functions get their rules from the operators' records
 
@@ -19,6 +20,7 @@ def vjp(name):
     def register(rule):
         PRIMITIVES[name].rules["vjp"] = rule
         return rule
+
     return register
 
 
@@ -30,41 +32,45 @@ def _elementwise(name, rule):
 def _unary(table):
     """name -> derivative as a function of (x, y = f(x)); holomorphic, so conj for complex."""
     for name, derivative in table.items():
+
         def rule(g, out, x, derivative=derivative):
             return [g * L.conjugate(derivative(x, out))]
+
         _elementwise(name, rule)
 
 
-_unary({
-    "neg": lambda x, y: L.like(x, -1),
-    "exp": lambda x, y: y,
-    "exp2": lambda x, y: y * math.log(2),
-    "expm1": lambda x, y: y + 1,
-    "log": lambda x, y: 1 / x,
-    "log1p": lambda x, y: 1 / (x + 1),
-    "log2": lambda x, y: 1 / (x * math.log(2)),
-    "log10": lambda x, y: 1 / (x * math.log(10)),
-    "sqrt": lambda x, y: 0.5 / y,
-    "rsqrt": lambda x, y: -0.5 * (y * y * y),
-    "sin": lambda x, y: L.cos(x),
-    "cos": lambda x, y: -L.sin(x),
-    "tan": lambda x, y: 1 + y * y,
-    "asin": lambda x, y: L.rsqrt(1 - x * x),
-    "acos": lambda x, y: -L.rsqrt(1 - x * x),
-    "atan": lambda x, y: 1 / (x * x + 1),
-    "sinh": lambda x, y: L.cosh(x),
-    "cosh": lambda x, y: L.sinh(x),
-    "tanh": lambda x, y: 1 - y * y,
-    "asinh": lambda x, y: L.rsqrt(x * x + 1),
-    "acosh": lambda x, y: L.rsqrt(x - 1) * L.rsqrt(x + 1),
-    "atanh": lambda x, y: 1 / (1 - x * x),
-    "erf": lambda x, y: 2 / math.sqrt(math.pi) * L.exp(-(x * x)),
-    "erfc": lambda x, y: -2 / math.sqrt(math.pi) * L.exp(-(x * x)),
-    "erfinv": lambda x, y: math.sqrt(math.pi) / 2 * L.exp(y * y),
-    "lgamma": lambda x, y: L.digamma(x),
-    "digamma": lambda x, y: L.special("trigamma", x),
-    "sigmoid": lambda x, y: y * (1 - y),
-})
+_unary(
+    {
+        "neg": lambda x, y: L.like(x, -1),
+        "exp": lambda x, y: y,
+        "exp2": lambda x, y: y * math.log(2),
+        "expm1": lambda x, y: y + 1,
+        "log": lambda x, y: 1 / x,
+        "log1p": lambda x, y: 1 / (x + 1),
+        "log2": lambda x, y: 1 / (x * math.log(2)),
+        "log10": lambda x, y: 1 / (x * math.log(10)),
+        "sqrt": lambda x, y: 0.5 / y,
+        "rsqrt": lambda x, y: -0.5 * (y * y * y),
+        "sin": lambda x, y: L.cos(x),
+        "cos": lambda x, y: -L.sin(x),
+        "tan": lambda x, y: 1 + y * y,
+        "asin": lambda x, y: L.rsqrt(1 - x * x),
+        "acos": lambda x, y: -L.rsqrt(1 - x * x),
+        "atan": lambda x, y: 1 / (x * x + 1),
+        "sinh": lambda x, y: L.cosh(x),
+        "cosh": lambda x, y: L.sinh(x),
+        "tanh": lambda x, y: 1 - y * y,
+        "asinh": lambda x, y: L.rsqrt(x * x + 1),
+        "acosh": lambda x, y: L.rsqrt(x - 1) * L.rsqrt(x + 1),
+        "atanh": lambda x, y: 1 / (1 - x * x),
+        "erf": lambda x, y: 2 / math.sqrt(math.pi) * L.exp(-(x * x)),
+        "erfc": lambda x, y: -2 / math.sqrt(math.pi) * L.exp(-(x * x)),
+        "erfinv": lambda x, y: math.sqrt(math.pi) / 2 * L.exp(y * y),
+        "lgamma": lambda x, y: L.digamma(x),
+        "digamma": lambda x, y: L.special("trigamma", x),
+        "sigmoid": lambda x, y: y * (1 - y),
+    }
+)
 
 
 @vjp("add")
@@ -119,6 +125,7 @@ def _extremum(better):
         half = L.where(L.eq(a, b), g / 2, g)
         zero = L.like(g, 0)
         return [L.where(better(b, a), zero, half), L.where(better(a, b), zero, half)]
+
     return rule
 
 
@@ -262,8 +269,12 @@ def _prod(g, out, x, axes):
     moved = L.permute(x, rest + list(axes))
     rows = L.reshape(moved, (numel([x.shape[i] for i in rest]), numel([x.shape[i] for i in axes])))
     one = L.like(L.slice_axis(rows, 1, 0, min(1, rows.shape[1])), 1)
-    before = L.scan(L.concat([one, L.slice_axis(rows, 1, 0, max(rows.shape[1] - 1, 0))], 1), 1, "prod")
-    behind = L.flip(L.concat([L.slice_axis(rows, 1, min(1, rows.shape[1]), rows.shape[1]), one], 1), [1])
+    before = L.scan(
+        L.concat([one, L.slice_axis(rows, 1, 0, max(rows.shape[1] - 1, 0))], 1), 1, "prod"
+    )
+    behind = L.flip(
+        L.concat([L.slice_axis(rows, 1, min(1, rows.shape[1]), rows.shape[1]), one], 1), [1]
+    )
     others = L.reshape(before * L.flip(L.scan(behind, 1, "prod"), [1]), moved.shape)
     inverse = [0] * x.ndim
     for i, a in enumerate(rest + list(axes)):
@@ -318,22 +329,28 @@ def _dot(g, out, a, b):
 @vjp("conv")
 def _conv(g, out, x, w, **geometry):
     emit = g.graph.emit
-    return [emit(PRIMITIVES["conv_grad_input"], (g, L.conjugate(w)), **geometry, shape=x.shape),
-            emit(PRIMITIVES["conv_grad_weight"], (g, L.conjugate(x)), **geometry, shape=w.shape)]
+    return [
+        emit(PRIMITIVES["conv_grad_input"], (g, L.conjugate(w)), **geometry, shape=x.shape),
+        emit(PRIMITIVES["conv_grad_weight"], (g, L.conjugate(x)), **geometry, shape=w.shape),
+    ]
 
 
 @vjp("conv_grad_input")
 def _conv_grad_input(gg, out, g, w, shape, **geometry):
     emit = g.graph.emit
-    return [emit(PRIMITIVES["conv"], (gg, L.conjugate(w)), **geometry),
-            emit(PRIMITIVES["conv_grad_weight"], (L.conjugate(g), gg), **geometry, shape=w.shape)]
+    return [
+        emit(PRIMITIVES["conv"], (gg, L.conjugate(w)), **geometry),
+        emit(PRIMITIVES["conv_grad_weight"], (L.conjugate(g), gg), **geometry, shape=w.shape),
+    ]
 
 
 @vjp("conv_grad_weight")
 def _conv_grad_weight(gg, out, g, x, shape, **geometry):
     emit = g.graph.emit
-    return [emit(PRIMITIVES["conv"], (L.conjugate(x), gg), **geometry),
-            emit(PRIMITIVES["conv_grad_input"], (L.conjugate(g), gg), **geometry, shape=x.shape)]
+    return [
+        emit(PRIMITIVES["conv"], (L.conjugate(x), gg), **geometry),
+        emit(PRIMITIVES["conv_grad_input"], (L.conjugate(g), gg), **geometry, shape=x.shape),
+    ]
 
 
 @vjp("window_sum")
@@ -361,11 +378,18 @@ def _put(g, out, x, index, source, mode):
     if mode == "mul":
         to_x = L.put(g, index, source, "mul")
         return [to_x, None, L.take(g * out, index) / source]
-    share = L.put(L.cast(L.eq(x, out), x.dtype), index,
-                  L.cast(L.eq(source, L.take(out, index)), x.dtype), "add")
+    share = L.put(
+        L.cast(L.eq(x, out), x.dtype),
+        index,
+        L.cast(L.eq(source, L.take(out, index)), x.dtype),
+        "add",
+    )
     share = g / L.maximum(share, L.like(share, 1))
-    return [L.where(L.eq(x, out), share, L.like(x, 0)), None,
-            L.where(L.eq(source, L.take(out, index)), L.take(share, index), L.like(source, 0))]
+    return [
+        L.where(L.eq(x, out), share, L.like(x, 0)),
+        None,
+        L.where(L.eq(source, L.take(out, index)), L.take(share, index), L.like(source, 0)),
+    ]
 
 
 @vjp("item")

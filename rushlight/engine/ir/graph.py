@@ -4,8 +4,8 @@ from ..base import dtypes
 
 
 class Value:
-    """One application of a primitive.  `shape`/`dtype` describe its result; a primitive with several
-    results has shape None and `item` values pick them.  Operators come from `lang`."""
+    """One application of a primitive.  `shape`/`dtype` describe its result; a primitive with
+    several results has shape None and `item` values pick them.  Operators come from `lang`."""
 
     __slots__ = ("prim", "inputs", "params", "shape", "dtype", "graph", "index")
 
@@ -45,7 +45,9 @@ class Graph:
 
     def add_input(self, prim, shape, dtype, **params):
         """A new input value, numbered in order."""
-        value = self.emit(prim, (), index=len(self.inputs), shape=tuple(shape), dtype=dtype, **params)
+        value = self.emit(
+            prim, (), index=len(self.inputs), shape=tuple(shape), dtype=dtype, **params
+        )
         self.inputs.append(value)
         return value
 

@@ -112,7 +112,7 @@ def select(x, axis, index):
 
 
 def drop_axis(x, axis):
-    return reshape(x, (*x.shape[:axis], *x.shape[axis + 1:]))
+    return reshape(x, (*x.shape[:axis], *x.shape[axis + 1 :]))
 
 
 def pad(x, low, high, inner=None):
@@ -162,6 +162,7 @@ def where(condition, x, y):
 def _unary(name):
     def function(x):
         return _emit(name, x)
+
     function.__name__ = name
     return function
 
@@ -169,20 +170,89 @@ def _unary(name):
 def _binary(name):
     def function(x, y):
         return _emit(name, *broadcast_all(x, y))
+
     function.__name__ = name
     return function
 
 
-(neg, sign, floor, ceil, round_, trunc, exp, exp2, expm1, log, log1p, log2, log10, sqrt, rsqrt,
- sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, erf, erfc, erfinv, lgamma,
- digamma, sigmoid, invert, conj, abs_, isnan, real_part, imag_part) = map(_unary, """
+(
+    neg,
+    sign,
+    floor,
+    ceil,
+    round_,
+    trunc,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    sqrt,
+    rsqrt,
+    sin,
+    cos,
+    tan,
+    asin,
+    acos,
+    atan,
+    sinh,
+    cosh,
+    tanh,
+    asinh,
+    acosh,
+    atanh,
+    erf,
+    erfc,
+    erfinv,
+    lgamma,
+    digamma,
+    sigmoid,
+    invert,
+    conj,
+    abs_,
+    isnan,
+    real_part,
+    imag_part,
+) = map(
+    _unary,
+    """
  neg sign floor ceil round trunc exp exp2 expm1 log log1p log2 log10 sqrt rsqrt
  sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc erfinv lgamma
- digamma sigmoid invert conj abs isnan real imag""".split())
-(add, sub, mul, div, idiv, rem, pow_, atan2, maximum, minimum, bitand, bitor, bitxor, shl, shr,
- nextafter, copysign, eq, ne, lt, le, gt, ge, make_complex) = map(_binary, """
+ digamma sigmoid invert conj abs isnan real imag""".split(),
+)
+(
+    add,
+    sub,
+    mul,
+    div,
+    idiv,
+    rem,
+    pow_,
+    atan2,
+    maximum,
+    minimum,
+    bitand,
+    bitor,
+    bitxor,
+    shl,
+    shr,
+    nextafter,
+    copysign,
+    eq,
+    ne,
+    lt,
+    le,
+    gt,
+    ge,
+    make_complex,
+) = map(
+    _binary,
+    """
  add sub mul div idiv rem pow atan2 maximum minimum bitand bitor bitxor shl shr
- nextafter copysign eq ne lt le gt ge complex""".split())
+ nextafter copysign eq ne lt le gt ge complex""".split(),
+)
 
 
 def real(x):
@@ -225,7 +295,10 @@ def _reduction(name):
     def function(x, axes=None, keepdim=False):
         axes = tuple(range(x.ndim)) if axes is None else tuple(sorted(axes))
         out = x if not axes else _emit(name, x, axes=axes)
-        return reshape(out, [1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdim else out
+        return (
+            reshape(out, [1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdim else out
+        )
+
     function.__name__ = name
     return function
 
@@ -305,8 +378,9 @@ def argsort(x, axis, descending=False):
 
 def host(name, values, results, **params):
     """Call a host function; returns a tuple of Values."""
-    call = values[0].graph.emit(P["host"], values, name=name, params=tuple(params.items()),
-                                results=tuple(results))
+    call = values[0].graph.emit(
+        P["host"], values, name=name, params=tuple(params.items()), results=tuple(results)
+    )
     return tuple(_emit("item", call, index=i) for i in range(len(results)))
 
 
@@ -315,8 +389,9 @@ def _reflected(function):
     return lambda x, y: function(*reversed(broadcast_all(x, y)))
 
 
-for _name, _function in dict(add=add, sub=sub, mul=mul, truediv=div, pow=pow_, and_=bitand,
-                             or_=bitor, xor=bitxor).items():
+for _name, _function in dict(
+    add=add, sub=sub, mul=mul, truediv=div, pow=pow_, and_=bitand, or_=bitor, xor=bitxor
+).items():
     setattr(Value, f"__{_name.strip('_')}__", _function)
     setattr(Value, f"__r{_name.strip('_')}__", _reflected(_function))
 for _name, _function in dict(lt=lt, le=le, gt=gt, ge=ge, neg=neg, invert=invert).items():

@@ -6,8 +6,9 @@ one shape and one dtype (`where` a bool first; `cast` any); `expand` and `reshap
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 
 from ..base import dtypes
 from ..base.shapes import numel
@@ -41,10 +42,12 @@ def _define(kind, infer, names):
 
 def primitive(kind):
     """Decorator: the function below is the inference rule of the primitive of its name."""
+
     def register(infer):
         name = infer.__name__.strip("_")
         PRIMITIVES[name] = Primitive(name, kind, infer)
         return infer
+
     return register
 
 
@@ -53,8 +56,9 @@ def _same(*values):
     first = values[0]
     for v in values[1:]:
         if v.shape != first.shape or v.dtype is not first.dtype:
-            raise ValueError(f"operands differ: {first.dtype}{list(first.shape)} and "
-                             f"{v.dtype}{list(v.shape)}")
+            raise ValueError(
+                f"operands differ: {first.dtype}{list(first.shape)} and {v.dtype}{list(v.shape)}"
+            )
     return first.shape, first.dtype
 
 
@@ -62,12 +66,17 @@ def _predicate(*values):
     return _same(*values)[0], dtypes.bool_
 
 
-_define("elementwise", _same, """
+_define(
+    "elementwise",
+    _same,
+    """
     neg sign floor ceil round trunc exp exp2 expm1 log log1p log2 log10 sqrt rsqrt
     sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc erfinv lgamma digamma
     sigmoid invert conj
-    add sub mul div idiv rem pow atan2 maximum minimum bitand bitor bitxor shl shr nextafter copysign
-""")  # div: true division; idiv: integers, toward zero; rem: C's fmod; round: half to even
+    add sub mul div idiv rem pow atan2 maximum minimum bitand bitor bitxor shl shr nextafter
+    copysign
+""",
+)  # div: true division; idiv: integers, toward zero; rem: C's fmod; round: half to even
 _define("elementwise", _predicate, "eq ne lt le gt ge isnan")
 
 
@@ -160,7 +169,8 @@ def permute(x, axes):
 @primitive("movement")
 def expand(x, shape):
     """Sizes 1 grow to `shape`; same number of axes."""
-    if len(shape) != len(x.shape) or any(n not in (1, m) for n, m in zip(x.shape, shape)):
+    grown = zip(x.shape, shape, strict=False)
+    if len(shape) != len(x.shape) or any(n not in (1, m) for n, m in grown):
         raise ValueError(f"expand {list(x.shape)} to {list(shape)}")
     return tuple(shape), x.dtype
 
@@ -179,8 +189,10 @@ def slice_(x, starts, stops, steps):
 @primitive("movement")
 def pad(x, low, high, inner):
     """Zeros: `low` before, `high` after, `inner` between elements; per axis, low/high >= 0."""
-    return tuple(lo + (n + (n - 1) * i if n else 0) + hi
-                 for n, lo, hi, i in zip(x.shape, low, high, inner, strict=True)), x.dtype
+    return tuple(
+        lo + (n + (n - 1) * i if n else 0) + hi
+        for n, lo, hi, i in zip(x.shape, low, high, inner, strict=True)
+    ), x.dtype
 
 
 @primitive("movement")
@@ -192,7 +204,7 @@ def flip(x, axes):
 def concat(*values, axis):
     total = sum(v.shape[axis] for v in values)
     first = values[0]
-    return (*first.shape[:axis], total, *first.shape[axis + 1:]), first.dtype
+    return (*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype
 
 
 @primitive("memory")
@@ -205,7 +217,8 @@ def load(flat, offset, shape, strides):
 
 @primitive("memory")
 def store(flat, value, offset, strides):
-    """`flat` with a strided view replaced by `value` (elements that share a place: the last wins)."""
+    """`flat` with a strided view replaced by `value` (elements that share a place: the last
+    wins)."""
     if len(flat.shape) != 1 or flat.dtype is not value.dtype:
         raise ValueError("store writes into a 1-d value of its dtype")
     return flat.shape, flat.dtype
@@ -265,8 +278,8 @@ def conv_grad_weight(g, x, stride, padding, dilation, groups, shape):
 # ------------------------------------------------------------------------------------ windows
 @primitive("window")
 def window_argmax(x, kernel, stride, padding, dilation, out):
-    """Index into the flattened spatial plane of each window's maximum (padding is -inf; the first of
-    equals, the last NaN); x is (N, C, *S), `out` the spatial result sizes; int64."""
+    """Index into the flattened spatial plane of each window's maximum (padding is -inf; the first
+    of equals, the last NaN); x is (N, C, *S), `out` the spatial result sizes; int64."""
     return (*x.shape[:2], *out), dtypes.int64
 
 

@@ -6,9 +6,12 @@ def verify(graph):
     for i, v in enumerate(graph.values):
         assert v.index == i and v.graph is graph, f"{v} is misplaced"
         for operand in v.inputs:
-            assert operand.graph is graph and operand.index < i, f"{v} reads {operand} before it exists"
+            assert operand.graph is graph and operand.index < i, (
+                f"{v} reads {operand} before it exists"
+            )
         shape, dtype = v.prim.infer(*v.inputs, **v.params)
-        assert (shape, dtype) == (v.shape, v.dtype), \
+        assert (shape, dtype) == (v.shape, v.dtype), (
             f"{v} = {v.prim.name} claims {v.dtype}{v.shape}, infers {dtype}{shape}"
+        )
     for v in (*graph.inputs, *graph.outputs):
         assert graph.values[v.index] is v, f"{v} is not of this graph"

@@ -10,7 +10,6 @@ import numpy as np
 from ..base import dtypes
 from ..base.shapes import wrap_dim
 from ..ir import lang as L
-from ..ir.graph import Value
 from .numeric import need_floating, not_implemented, number_like, wide
 from .record import T, composite, operator, pointwise
 
@@ -82,10 +81,12 @@ def relu6(self):
 
 
 @activation("hardtanh(Tensor self, Scalar min_val=-1.0, Scalar max_val=1.0) -> Tensor",
-            dtypes=_real, slope=_outside)
+            dtypes=_real, slope=_outside, structural=("min_val", "max_val"))
 def hardtanh(self, min_val, max_val):
     """x bounded by `min_val` and `max_val`."""
-    if self.dtype is dtypes.uint8 and not isinstance(min_val, Value) and min_val < 0:
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    if self.dtype is dtypes.uint8 and min_val < 0:
         raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     return _clip(self, min_val, max_val)
 
@@ -134,7 +135,8 @@ def hardshrink(self, lambd):
 def softshrink(self, lambd):
     """x moved toward 0 by `lambd`; 0 where ``|x| <= lambd``."""
     if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
+        raise RuntimeError("lambda must be greater or equal to 0, but found to be "
+                           f"{lambd:g}.")
     small = L.where(L.isnan(self), self, L.like(self, 0))
     return L.where(self > lambd, self - lambd, L.where(self < -lambd, self + lambd, small))
 

@@ -255,8 +255,9 @@ def _split_heads(x, batch, num_heads):
 
 def _with_weights(q, k, v, mask, dropout_p):
     """(output, attention weights) of heads in the first dimension."""
-    scores = T.bmm(q * math.sqrt(1.0 / q.shape[-1]), k.transpose(-2, -1))
-    weights = T.softmax(scores if mask is None else scores + mask, -1)
+    scaled, keys = q * math.sqrt(1.0 / q.shape[-1]), k.transpose(-2, -1)
+    scores = T.bmm(scaled, keys) if mask is None else T.baddbmm(mask, scaled, keys)
+    weights = T.softmax(scores, -1)
     if dropout_p > 0.0:
         weights = T.nn.dropout(weights, dropout_p)
     return T.bmm(weights, v), weights

@@ -6,7 +6,7 @@ from ..base import dtypes
 from ..base.promote import get_default_dtype
 from ..base.shapes import broadcast_shapes, wrap_dim
 from ..ir import lang as L
-from .numeric import not_implemented, wide
+from .numeric import not_implemented, number_like, wide
 from .record import operator
 
 
@@ -62,13 +62,15 @@ def cosine_similarity(x1, x2, dim, eps):
                            f"{common.type_name}")
     shape = broadcast_shapes(x1.shape, x2.shape)
     axes = [wrap_dim(dim, len(shape))] if shape else []
-    a, b = (wide(L.broadcast(L.cast(x, common), shape)) for x in (x1, x2))
-    return L.cast(L.sum_(_unit(a, axes, eps) * _unit(b, axes, eps), axes), common)
+    a, b = (L.broadcast(L.cast(x, common), shape) for x in (x1, x2))
+    return L.cast(L.sum_(wide(_unit(a, 2, axes, eps) * _unit(b, 2, axes, eps)), axes), common)
 
 
-def _unit(x, axes, eps):
-    norm = norm_values(x, 2, axes, True)
-    return x / L.broadcast(L.where(norm < eps, L.like(norm, eps), norm), x.shape)
+def _unit(x, p, axes, eps):
+    """x divided by its norm, at least eps; halves round after each step, as in PyTorch."""
+    norm = L.cast(norm_values(wide(x), p, axes, True), x.dtype.to_real())
+    norm = L.broadcast(L.where(norm < eps, L.like(norm, eps), norm), x.shape)
+    return x / (L.make_complex(norm, L.like(norm, 0)) if x.dtype.is_complex else norm)
 
 
 @operator("normalize(Tensor self, float p=2.0, int dim=1, float eps=1e-12) -> Tensor",
@@ -79,12 +81,7 @@ def normalize(self, p, dim, eps):
         raise RuntimeError("linalg.vector_norm: Expected a floating point or complex tensor as input. "
                            f"Got {self.dtype.type_name}")
     axes = [wrap_dim(dim, self.ndim)] if self.ndim else []
-    x = wide(self)
-    norm = norm_values(x, p, axes, True)
-    norm = L.broadcast(L.where(norm < eps, L.like(norm, eps), norm), x.shape)
-    if x.dtype.is_complex:
-        norm = L.make_complex(norm, L.like(norm, 0))
-    return L.cast(x / norm, self.dtype)
+    return _unit(self, p, axes, eps)
 
 
 # --------------------------------------------------------------------------------- all pairs
@@ -135,3 +132,22 @@ def pdist(self, p):
         return L.cast(L.reshape(L.slice_axis(x, 0, 0, 0), (0,)) if m else
                       L.const(x, 0, x.dtype, (0,)), self.dtype)
     return L.cast(L.concat(rows, 0), self.dtype)
+
+
+# ------------------------------------------------------------------------------ limited norms
+@operator("renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor",
+          variants="function,method,inplace,out", structural=("p",))
+def renorm(self, p, dim, maxnorm):
+    """Slices along `dim` scaled down to a p-norm of at most `maxnorm`."""
+    if p <= 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if self.ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {self.ndim} dimensions")
+    x = wide(self)
+    axes = [d for d in range(x.ndim) if d != wrap_dim(dim, x.ndim)]
+    norm = norm_values(x, p, axes, True)
+    limit = number_like(maxnorm, norm)
+    scale = L.broadcast(L.where(norm > limit, limit / (norm + 1e-7), L.like(norm, 1)), x.shape)
+    if x.dtype.is_complex:
+        scale = L.make_complex(scale, L.like(scale, 0))
+    return L.cast(x * scale, self.dtype)

@@ -80,6 +80,15 @@ def _renormed(weight, indices, max_norm, norm_type):
             weight._embedding_renorm_(indices, float(max_norm), float(norm_type))
 
 
+def _check_known(indices, rows):
+    """Refuse indices out of range at the call where their values are known already; those still to be
+    computed are checked when they are used."""
+    if indices._st.segment is None and indices.numel() and indices.device.type != "meta":
+        values = indices._array()
+        if values.min() < 0 or values.max() >= rows:
+            raise IndexError("index out of range in self")
+
+
 def _padding(padding_idx, rows):
     """Non-negative padding index, or -1 for none."""
     if padding_idx is None:
@@ -104,6 +113,9 @@ def nn_embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
 
     Returns: (S, D).
     """
+    if weight.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    _check_known(input, weight.shape[0])
     _renormed(weight, input, max_norm, norm_type)
     return T.embedding(weight, input, _padding(padding_idx, weight.shape[0]), scale_grad_by_freq, sparse)
 

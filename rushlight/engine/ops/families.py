@@ -26,6 +26,7 @@ from . import (  # noqa: F401
     sampling,
     shuffles,
     softmax,
+    torch_forms,
     unary,
     views,
 )

@@ -117,7 +117,14 @@ def binary_cross_entropy_with_logits(input, target, weight, size_average, reduce
     return reduced(_weighted((1 - t) * x - slope * log_sigmoid_values(x), w), how, dtype)
 
 
-@loss("soft_margin_loss")
+def _soft_margin_gradient(grads, outputs, input, target, size_average, reduce, reduction):
+    _, (x, t) = aligned(input, target, stepwise=True)
+    g = _spread(grads[0], x, chosen_reduction(reduction, size_average, reduce))
+    z = L.exp(-(t * x))
+    return {"input": g * (-(t * z) / (z + 1))}
+
+
+@loss("soft_margin_loss", vjp=_soft_margin_gradient)
 def soft_margin_loss(input, target):
     """``log(1 + e ** (-target * input))`` for targets 1 and -1."""
     dtype, (x, t) = aligned(input, target, stepwise=True)
@@ -162,10 +169,8 @@ def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, 
     dtype, (x, t) = aligned(input, target, stepwise=True)
     values = L.exp(x) - t * x if log_input else x - t * L.log(x + number_like(eps, x))
     if full:
-        large = t > 1
-        safe = L.where(large, t, L.like(t, 2))
-        stirling = safe * L.log(safe) - safe + 0.5 * L.log(safe * (2 * math.pi))
-        values = values + L.where(large, stirling, L.like(t, 0))
+        stirling = t * L.log(t) - t + 0.5 * L.log(t * (2 * math.pi))
+        values = values + L.where(t > 1, stirling, L.like(t, 0))
     return reduced(values, how, dtype)
 
 

@@ -294,8 +294,11 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
         raise ValueError("weight must be one-dimensional")
     rows = _rows(input, "multi_margin_loss")
     if target.ndim > 1 or math.prod(target.shape) != rows.shape[0]:
-        raise RuntimeError(f"inconsistent target size, expected {rows.shape[0]} but got "
-                           f"{list(target.shape)}")
+        raise RuntimeError("multi_margin_loss: target tensor should be 1-D with size equal to the number of "
+                           f"input samples (batch size). Expected target size [{rows.shape[0]}], but got "
+                           f"{list(target.shape)}. Input has shape {list(input.shape)}.")
+    if target.dtype is not dtypes.int64:
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype.type_name}")
     if weight is not None and weight.shape[0] != rows.shape[1]:
         raise RuntimeError(f"inconsistent weight size, expected {rows.shape[1]} but got "
                            f"{list(weight.shape)}")
@@ -311,7 +314,7 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
 def _rows(input, name):
     """(N, C) of a scalar, a vector or a matrix of scores."""
     need_floating(input, name)
-    if input.ndim > 2 or 0 in input.shape[1:]:
+    if input.ndim > 2 or 0 in input.shape[1:] or tuple(input.shape) == (0,):
         raise RuntimeError("Expected non-empty vector or matrix with optional 0-dim batch size, but "
                            f"got: {list(input.shape)}")
     x = wide(input)

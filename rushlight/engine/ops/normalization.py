@@ -174,6 +174,10 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     """
     if training:
         _check_batch_size(input.shape)
+    if training and eps <= 0.0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    if eps < 0.0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     return _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
@@ -394,8 +398,17 @@ _group_norm.__doc__ = """Normalize groups of channels of each sample; input (N, 
     Source: Wu, He 2018, arXiv:1803.08494.
     """
 _GROUP = "Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05"
+
+
+def _nn_group_norm(input, num_groups, weight, bias, eps):
+    if input.ndim >= 2 and num_groups > 0:
+        _check_batch_size((input.shape[0] * input.shape[1] // num_groups, num_groups, *input.shape[2:]))
+    return _group_norm(input, num_groups, weight, bias, eps)
+
+
+_nn_group_norm.__doc__ = _group_norm.__doc__
 operator(f"group_norm({_GROUP}) -> Tensor", variants="nn", vjp=_group_gradient,
-         node="NativeGroupNormBackward0", strides=layout_of_first)(_group_norm)
+         node="NativeGroupNormBackward0", strides=layout_of_first)(_nn_group_norm)
 operator(f"group_norm({_GROUP}, bool cudnn_enabled=True) -> Tensor", variants="function",
          vjp=_group_gradient, node="NativeGroupNormBackward0", strides=layout_of_first)(_group_norm)
 

@@ -13,7 +13,7 @@ def _target(output_size, x, rank, op):
     sizes = (output_size,) if output_size is None or isinstance(output_size, int) else output_size
     sizes = tuple(sizes) * (rank if len(sizes) == 1 else 1)
     if len(sizes) != rank:
-        raise ValueError(f"{op}: output_size must be {rank}")
+        raise RuntimeError(f"{op}: output_size must be {rank}")
     sizes = [n if s is None else s for s, n in zip(sizes, x.shape[-rank:], strict=True)]
     if any(s < 0 for s in sizes):
         raise RuntimeError(f"{op}: elements of output_size must be greater than or equal to 0 but "
@@ -22,6 +22,8 @@ def _target(output_size, x, rank, op):
 
 
 def _batched(input, rank, op):
+    if rank > 1 and input.ndim <= rank:
+        raise ValueError(f"Input dimension should be at least {rank + 1}")
     if input.ndim not in (rank + 1, rank + 2):
         raise RuntimeError(f"{op}: Expected {rank + 1}D or {rank + 2}D tensor, but got "
                            f"{list(input.shape)}")

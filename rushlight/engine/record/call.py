@@ -18,12 +18,43 @@ INPUT, SCALAR = PRIMITIVES["input"], PRIMITIVES["scalar"]
 class Call:
     """Graph inputs are the tensors in order, then the scalars."""
 
-    __slots__ = ("op", "name", "node_name", "graph", "metas", "kinds", "out_metas", "rule",
-                 "differentiable", "derivatives", "variants", "results", "listed", "device",
-                 "float_inputs", "unordered", "single", "saves", "out_bytes", "records")
+    __slots__ = (
+        "op",
+        "name",
+        "node_name",
+        "graph",
+        "metas",
+        "kinds",
+        "out_metas",
+        "rule",
+        "differentiable",
+        "derivatives",
+        "variants",
+        "results",
+        "listed",
+        "device",
+        "float_inputs",
+        "unordered",
+        "single",
+        "saves",
+        "out_bytes",
+        "records",
+    )
 
-    def __init__(self, op, name, node_name, graph, metas, kinds, out_metas, rule=None,
-                 results=("",), listed=False, device=devices.cpu):
+    def __init__(
+        self,
+        op,
+        name,
+        node_name,
+        graph,
+        metas,
+        kinds,
+        out_metas,
+        rule=None,
+        results=("",),
+        listed=False,
+        device=devices.cpu,
+    ):
         self.op, self.name, self.node_name, self.graph = op, name, node_name, graph
         self.metas, self.kinds, self.out_metas, self.rule = metas, kinds, out_metas, rule
         self.results, self.listed, self.device = results, listed, device
@@ -42,13 +73,18 @@ class Call:
 
     def _recorded(self):
         """Per output: does it get a node, being floating and made from a floating operand?"""
-        reached = {v.index for v, m in zip(self.graph.inputs, self.metas, strict=False)
-                   if m.dtype.category >= dtypes.FLOAT}
+        reached = {
+            v.index
+            for v, m in zip(self.graph.inputs, self.metas, strict=False)
+            if m.dtype.category >= dtypes.FLOAT
+        }
         for v in self.graph.values:
             if not reached.isdisjoint([i.index for i in v.inputs]):
                 reached.add(v.index)
-        return tuple(v.index in reached and m.dtype.category >= dtypes.FLOAT
-                     for v, m in zip(self.graph.outputs, self.out_metas, strict=True))
+        return tuple(
+            v.index in reached and m.dtype.category >= dtypes.FLOAT
+            for v, m in zip(self.graph.outputs, self.out_metas, strict=True)
+        )
 
     def with_metas(self, metas):
         """The same graph reading operands of other strides."""
@@ -57,8 +93,18 @@ class Call:
         found = self.variants.get(metas)
         if found is None:
             found = self.variants[metas] = Call(
-                self.op, self.name, self.node_name, self.graph, metas, self.kinds, self.out_metas,
-                self.rule, self.results, self.listed, self.device)
+                self.op,
+                self.name,
+                self.node_name,
+                self.graph,
+                metas,
+                self.kinds,
+                self.out_metas,
+                self.rule,
+                self.results,
+                self.listed,
+                self.device,
+            )
         return found
 
     def derivative(self, needs, given):
@@ -72,25 +118,40 @@ class Call:
     def _derive(self, needs, given):
         d = derive(self.graph, needs, given, self.rule)
         n = len(self.metas)
-        metas = ([self.metas[i] for i in d.inputs if i < n] + [self.out_metas[i] for i in d.outputs]
-                 + [self.out_metas[i] for i in given])
+        metas = (
+            [self.metas[i] for i in d.inputs if i < n]
+            + [self.out_metas[i] for i in d.outputs]
+            + [self.out_metas[i] for i in given]
+        )
         kinds = tuple(self.kinds[i - n] for i in d.inputs if i >= n)
         graph = d.graph
         tensors = [v for v in graph.inputs if v.prim is not SCALAR]
         graph.inputs = tensors + [v for v in graph.inputs if v.prim is SCALAR]
         outs = tuple(_gradient_meta(self.metas[i]) for i in needs)
         node = self.node_name + "Backward0"
-        call = Call(self.op, self.name + "_backward", node, graph, tuple(metas), kinds, outs,
-                    results=("",) * len(outs), device=self.device)
+        call = Call(
+            self.op,
+            self.name + "_backward",
+            node,
+            graph,
+            tuple(metas),
+            kinds,
+            outs,
+            results=("",) * len(outs),
+            device=self.device,
+        )
         return d, call
 
 
 def _gradient_meta(meta):
-    return meta_of(meta.shape, meta.dtype, shapes.like_strides(meta.shape, meta.strides), meta.device)
+    return meta_of(
+        meta.shape, meta.dtype, shapes.like_strides(meta.shape, meta.strides), meta.device
+    )
 
 
 def call_of(op, arguments, target=None):
-    """Infer `op` on arguments: ("t", meta), ("T", metas), ("n", kind) or ("s", value) per parameter.
+    """Infer `op` on arguments: ("t", meta), ("T", metas), ("n", kind) or ("s", value) per
+    parameter.
 
     `target` is the Meta an in-place call writes to: the result is cast to its dtype and must have
     its shape.
@@ -98,14 +159,15 @@ def call_of(op, arguments, target=None):
     graph = Graph()
     metas, kinds, values = [], [], []
     scalars = []
-    for param, (tag, a) in zip(op.schema.params, arguments, strict=True):
+    for tag, a in arguments:
         if tag == "t":
             metas.append(a)
             values.append(graph.add_input(INPUT, a.shape, a.dtype))
         elif tag == "T":
             metas.extend(m for m in a if m is not None)
-            values.append([None if m is None else graph.add_input(INPUT, m.shape, m.dtype)
-                           for m in a])
+            values.append(
+                [None if m is None else graph.add_input(INPUT, m.shape, m.dtype) for m in a]
+            )
         elif tag == "n":
             kinds.append(a)
             values.append(graph.add_input(SCALAR, (), promote.KIND_STORAGE[a]))
@@ -123,17 +185,32 @@ def call_of(op, arguments, target=None):
     rule = None
     if op.vjp is not None:
         rule = _bind_rule(op, arguments, graph)
-    return Call(op, op.name, op.node_name(arguments), graph, tuple(metas), tuple(kinds), out_metas, rule,
-                op.schema.results, op.schema.listed, device)
+    return Call(
+        op,
+        op.name,
+        op.node_name(arguments),
+        graph,
+        tuple(metas),
+        tuple(kinds),
+        out_metas,
+        rule,
+        op.schema.results,
+        op.schema.listed,
+        device,
+    )
 
 
 def _written(op, v, target):
     if v.shape != target.shape:
-        raise RuntimeError(f"output with shape {list(target.shape)} doesn't match the broadcast shape "
-                           f"{list(v.shape)}")
+        raise RuntimeError(
+            f"output with shape {list(target.shape)} doesn't match the broadcast shape "
+            f"{list(v.shape)}"
+        )
     if not dtypes.can_cast(v.dtype, target.dtype):
-        raise RuntimeError(f"result type {v.dtype.type_name} can't be cast to the desired output type "
-                           f"{target.dtype.type_name}")
+        raise RuntimeError(
+            f"result type {v.dtype.type_name} can't be cast to the desired output type "
+            f"{target.dtype.type_name}"
+        )
     return L.cast(v, target.dtype)
 
 
@@ -148,8 +225,10 @@ def _common_device(op, metas):
         found = seen[0]
         for d in seen[1:]:
             if d.type != found.type:
-                raise RuntimeError("Expected all tensors to be on the same device, but found at "
-                                   f"least two devices, {found} and {d}! ({op.name}())")
+                raise RuntimeError(
+                    "Expected all tensors to be on the same device, but found at "
+                    f"least two devices, {found} and {d}! ({op.name}())"
+                )
     elif metas:
         found = metas[0].device
     return found
@@ -161,14 +240,17 @@ def _is_operand(op, param, tag):
         return False
     if op.promotes is not None:
         return param.name in op.promotes
-    return (param.type.startswith("Tensor") or param.name == "other")
+    return param.type.startswith("Tensor") or param.name == "other"
 
 
 def _pointwise(op, graph, arguments, values, metas):
     params = op.schema.params
-    operands = [(meta.dtype, meta.ndim) if tag == "t" else a
-                for p, (tag, a) in zip(params, arguments, strict=True)
-                for meta in [a if tag == "t" else None] if _is_operand(op, p, tag)]
+    operands = [
+        (meta.dtype, meta.ndim) if tag == "t" else a
+        for p, (tag, a) in zip(params, arguments, strict=True)
+        for meta in [a if tag == "t" else None]
+        if _is_operand(op, p, tag)
+    ]
     common = promote.result_type(operands)
     mode = op.promote(*(a for _, a in arguments)) if callable(op.promote) else op.promote
     if mode == "float" and common.category < dtypes.FLOAT:
@@ -178,7 +260,7 @@ def _pointwise(op, graph, arguments, values, metas):
     compute = dtypes.OPMATH.get(common, common)
     shape = shapes.broadcast_shapes(*(m.shape for m in metas))
     ready = {}
-    for p, (tag, a), v in zip(params, arguments, values, strict=True):
+    for p, (tag, _), v in zip(params, arguments, values, strict=True):
         if tag == "t":
             v = L.broadcast(v, shape)
             v = L.cast(L.cast(v, common), compute) if _is_operand(op, p, tag) else v
@@ -188,8 +270,11 @@ def _pointwise(op, graph, arguments, values, metas):
     outs = op.body(**ready)
     outs = outs if isinstance(outs, tuple) else (outs,)
     sources = [(tuple(m.shape), m.strides) for m in metas]
-    sources += [((), ()) for p, (tag, _) in zip(params, arguments, strict=True)
-                if tag == "n" and p.type == "Tensor"]  # a number there is a 0-d tensor to PyTorch
+    sources += [
+        ((), ())
+        for p, (tag, _) in zip(params, arguments, strict=True)
+        if tag == "n" and p.type == "Tensor"
+    ]  # a number there is a 0-d tensor to PyTorch
     strides = shapes.result_strides(shape, sources) if metas else None
     return [(_result(op, v, common), strides) for v in outs]
 
@@ -224,7 +309,9 @@ def _bind_rule(op, arguments, graph):
     def rule(grads, inputs, outputs):
         position = iter(range(len(inputs)))
         tensors = [v for v, old in zip(inputs, graph.inputs, strict=True) if old.prim is not SCALAR]
-        scalars = iter([v for v, old in zip(inputs, graph.inputs, strict=True) if old.prim is SCALAR])
+        scalars = iter(
+            [v for v, old in zip(inputs, graph.inputs, strict=True) if old.prim is SCALAR]
+        )
         given, places, source = {}, {}, iter(tensors)
         for p, (tag, a) in zip(params, arguments, strict=True):
             if tag == "t":
@@ -247,4 +334,5 @@ def _bind_rule(op, arguments, graph):
             elif at is not None:
                 flat[at] = g
         return flat
+
     return rule

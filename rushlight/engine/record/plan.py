@@ -62,9 +62,11 @@ def build(events, wanted, lines):
             else:
                 slots.append(_write(slots, *event))
             continue
-        args = [slots[event[2 * i + 1]].read(m.plain, event[2 * i + 2])
-                for i, m in enumerate(head.metas)]
-        for kind_value in head.graph.inputs[len(head.metas):]:
+        args = [
+            slots[event[2 * i + 1]].read(m.plain, event[2 * i + 2])
+            for i, m in enumerate(head.metas)
+        ]
+        for kind_value in head.graph.inputs[len(head.metas) :]:
             node = graph.emit(SCALAR, (), index=len(kinds), shape=(), dtype=kind_value.dtype)
             kinds.append(kind_value.dtype)
             scalars.append(node)
@@ -105,16 +107,18 @@ def _size(slot):
 def flatten(node, meta):
     """The 1-d storage content of a shaped value laid out densely by meta's strides."""
     if not meta.contiguous:
-        order = sorted(range(meta.ndim), key=lambda d: (-meta.strides[d], d)
-                       if meta.shape[d] != 1 else (0, d))
+        order = sorted(
+            range(meta.ndim), key=lambda d: (-meta.strides[d], d) if meta.shape[d] != 1 else (0, d)
+        )
         node = L.permute(node, order)
     return L.reshape(node, (meta.numel,))
 
 
 def view_by_movement(flat, offset, shape, strides):
     """The strided view as slices of nested reshapes, or None where strides do not nest."""
-    axes = sorted((d for d in range(len(shape)) if strides[d] and shape[d] > 1),
-                  key=lambda d: -strides[d])
+    axes = sorted(
+        (d for d in range(len(shape)) if strides[d] and shape[d] > 1), key=lambda d: -strides[d]
+    )
     node, length = flat, flat.shape[0]
     for d in axes:
         step, count = strides[d], shape[d]

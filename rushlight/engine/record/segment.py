@@ -68,8 +68,16 @@ class Segment:
 class ThreadState:
     """What belongs to one thread: its open segment, its modes."""
 
-    __slots__ = ("segment", "grad", "inference", "function_modes", "saved_hooks",
-                 "plain_subclasses", "anomaly", "anomaly_check_nan")
+    __slots__ = (
+        "segment",
+        "grad",
+        "inference",
+        "function_modes",
+        "saved_hooks",
+        "plain_subclasses",
+        "anomaly",
+        "anomaly_check_nan",
+    )
 
     def __init__(self):
         self.segment = Segment()
@@ -87,8 +95,14 @@ class _State(threading.local):
 
 
 for _field in ThreadState.__slots__:
-    setattr(_State, _field, property(lambda self, f=_field: getattr(self.mine, f),
-                                     lambda self, value, f=_field: setattr(self.mine, f, value)))
+    setattr(
+        _State,
+        _field,
+        property(
+            lambda self, f=_field: getattr(self.mine, f),
+            lambda self, value, f=_field: setattr(self.mine, f, value),
+        ),
+    )
 state = _State()
 _lock = threading.RLock()
 _plans: OrderedDict = OrderedDict()
@@ -197,8 +211,9 @@ def flush(segment=None):
         alive = []
         for slot, ref in enumerate(refs):
             storage = ref() if ref is not None else None
-            if storage is not None and (slot in written or (
-                    storage.slot == slot and storage.segment is segment)):
+            if storage is not None and (
+                slot in written or (storage.slot == slot and storage.segment is segment)
+            ):
                 alive.append((slot, storage))
         try:
             _run(tuple(events), alive, bound, scalars, lines)
@@ -213,8 +228,12 @@ def flush(segment=None):
 def _run(events, alive, bound, scalars, lines):
     position = {id(storage): i for i, (storage, _) in enumerate(bound)}
     # immediate memory may be bound more than once: what is written to it is computed aside
-    wanted = tuple([(slot, -1 if storage.immediate else position.get(id(storage), -1))
-                    for slot, storage in alive])
+    wanted = tuple(
+        [
+            (slot, -1 if storage.immediate else position.get(id(storage), -1))
+            for slot, storage in alive
+        ]
+    )
     key = (events, wanted, config.BACKEND)
     plan = _plans.get(key)
     if plan is None:
@@ -230,13 +249,15 @@ def _run(events, alive, bound, scalars, lines):
         if storage.array is None:
             storage.array = array
         elif array is not None and not _same_memory(storage.array, array):
-            storage.array[...] = array if array.dtype == storage.array.dtype \
-                else array.view(storage.array.dtype)
+            storage.array[...] = (
+                array if array.dtype == storage.array.dtype else array.view(storage.array.dtype)
+            )
 
 
 def _same_memory(a, b):
-    return a is b or (a.__array_interface__["data"] == b.__array_interface__["data"]
-                      and a.nbytes == b.nbytes)
+    return a is b or (
+        a.__array_interface__["data"] == b.__array_interface__["data"] and a.nbytes == b.nbytes
+    )
 
 
 def realise(storage):
@@ -244,8 +265,10 @@ def realise(storage):
     if storage.segment is not None:
         flush(storage.segment)
     if storage.array is None:
-        raise RuntimeError("this tensor has no value: the operator that should have computed it, or "
-                           "one before it, raised an error when it ran")
+        raise RuntimeError(
+            "this tensor has no value: the operator that should have computed it, or "
+            "one before it, raised an error when it ran"
+        )
     return storage.array
 
 

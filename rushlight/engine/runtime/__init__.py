@@ -1,1 +1,2 @@
-"""Storage (aliasing, versions), random numbers, the object cache: what exists while programs run."""
+"""Storage (aliasing, versions), random numbers, the object cache: what exists while programs
+run."""

@@ -1,7 +1,7 @@
 """The on-disk object cache: compiled kernels by the hash of what they were made from.
 
-One file per kernel: a digest of the content, then the object code.  Files are written aside and moved
-into place, so processes never see half of one; what does not verify is ignored and rewritten.
+One file per kernel: a digest of the content, then the object code.  Files are written aside and
+moved into place, so processes never see half of one; what does not verify is ignored and rewritten.
 Location: RUSHLIGHT_CACHE_DIR, else the user's cache folder; RUSHLIGHT_CACHE=0 switches it off.
 """
 
@@ -73,8 +73,10 @@ def _trim(where, every=64):
     """Now and then drop the oldest files beyond the size limit."""
     if counters["compiled"] % every:
         return
-    files = sorted(((f.stat().st_mtime, f.stat().st_size, f) for f in where.glob("*.o")),
-                   key=lambda entry: entry[0])
+    files = sorted(
+        ((f.stat().st_mtime, f.stat().st_size, f) for f in where.glob("*.o")),
+        key=lambda entry: entry[0],
+    )
     total = sum(size for _, size, _ in files)
     for _, size, f in files:
         if total <= LIMIT_BYTES:

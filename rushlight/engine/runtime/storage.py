@@ -1,8 +1,8 @@
 """Storage: the memory of tensors, or the promise of it.
 
-A pending storage names the tape slot that will fill it (`segment`, `slot`); a realised one has a 1-d
-NumPy `array`.  Views share their storage.  Memory that something outside can see (NumPy, DLPack,
-another dtype's view) is `immediate`: every operator on it runs at once.
+A pending storage names the tape slot that will fill it (`segment`, `slot`); a realised one has a
+1-d NumPy `array`.  Views share their storage.  Memory that something outside can see (NumPy,
+DLPack, another dtype's view) is `immediate`: every operator on it runs at once.
 
 A storage is also the default version counter of its tensors; `.data` gets a `Version` of its own.
 """
@@ -24,8 +24,18 @@ class Version:
 class Storage:
     """See the module; `size` counts elements of `dtype`."""
 
-    __slots__ = ("array", "dtype", "size", "segment", "slot", "immediate", "device", "version",
-                 "owner", "__weakref__")
+    __slots__ = (
+        "array",
+        "dtype",
+        "size",
+        "segment",
+        "slot",
+        "immediate",
+        "device",
+        "version",
+        "owner",
+        "__weakref__",
+    )
 
     def __init__(self, dtype, size, device, array=None):
         self.array, self.dtype, self.size, self.device = array, dtype, size, device
@@ -49,4 +59,4 @@ def aligned_empty(size, np_dtype):
     nbytes = size * np_dtype.itemsize
     raw = np.empty(nbytes + ALIGN, np.uint8)
     start = -raw.ctypes.data % ALIGN
-    return raw[start:start + nbytes].view(np_dtype)
+    return raw[start : start + nbytes].view(np_dtype)

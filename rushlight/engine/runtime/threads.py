@@ -1,7 +1,7 @@
 """How many threads computation may use.
 
-rushlight's own kernels run on the calling thread; matrix products go through NumPy, whose BLAS keeps
-threads of its own.  `set_num_threads` bounds those where the library offers a way.
+rushlight's own kernels run on the calling thread; matrix products go through NumPy, whose BLAS
+keeps threads of its own.  `set_num_threads` bounds those where the library offers a way.
 """
 
 import ctypes
@@ -10,8 +10,12 @@ import pathlib
 
 import numpy as np
 
-SETTERS = ("scipy_openblas_set_num_threads64_", "openblas_set_num_threads64_",
-           "scipy_openblas_set_num_threads", "openblas_set_num_threads")
+SETTERS = (
+    "scipy_openblas_set_num_threads64_",
+    "openblas_set_num_threads64_",
+    "scipy_openblas_set_num_threads",
+    "openblas_set_num_threads",
+)
 _threads = [os.cpu_count() or 1]
 
 

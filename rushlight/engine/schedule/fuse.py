@@ -1,8 +1,8 @@
 """Fusion: elementwise work, movement and reductions of one domain become one nest.
 
-An elementwise value with one consumer, or a cheap one, is computed where it is used; one that several
-kernels want is a root and is stored.  Roots join the latest nest of their shape that comes after
-everything they read.
+An elementwise value with one consumer, or a cheap one, is computed where it is used; one that
+several kernels want is a root and is stored.  Roots join the latest nest of their shape that comes
+after everything they read.
 """
 
 from ..base.dtypes import int64
@@ -19,8 +19,8 @@ MAX_LOADS = 24
 def schedule(graph, can_fuse):
     """Steps of the graph in order: Nests and HostSteps.
 
-    `can_fuse(value)` tells whether the backend has code for an elementwise value, reduction or take.
-    Afterwards every output value is stored, contiguous, by some step (or is an input).
+    `can_fuse(value)` tells whether the backend has code for an elementwise value, reduction or
+    take. Afterwards every output value is stored, contiguous, by some step (or is an input).
     """
     return _Scheduler(graph, can_fuse).run()
 
@@ -49,8 +49,13 @@ class _Scheduler:
         return v.prim.name == "take" and self.can_fuse(v)
 
     def on_host(self, v):
-        return not (v.prim.kind == "source" or v.prim.name in MOVEMENT or self.fusable(v)
-                    or self.reducible(v) or self.gatherable(v))
+        return not (
+            v.prim.kind == "source"
+            or v.prim.name in MOVEMENT
+            or self.fusable(v)
+            or self.reducible(v)
+            or self.gatherable(v)
+        )
 
     def _roots(self):
         roots = set()
@@ -113,8 +118,11 @@ class _Scheduler:
     def operand(v):
         """What a host step reads for an input: a view of memory, numbers and ranges made there."""
         found = strided_view(v)
-        return Access(base(v), 0, contiguous_strides(v.shape)) \
-            if found.value.prim.kind == "source" and found.value.prim.name != "input" else found
+        return (
+            Access(base(v), 0, contiguous_strides(v.shape))
+            if found.value.prim.kind == "source" and found.value.prim.name != "input"
+            else found
+        )
 
     def _ensure(self, v):
         """A host operand must be in memory (sources are made there)."""
@@ -140,13 +148,21 @@ class _Scheduler:
             if at is None:
                 continue
             step = self.steps[at]
-            joins = same and isinstance(step, Nest) and step.shape == tuple(shape) \
+            joins = (
+                same
+                and isinstance(step, Nest)
+                and step.shape == tuple(shape)
                 and index in step.made
+            )
             earliest = max(earliest, at if joins else at + 1)
         for at in range(len(self.steps) - 1, max(earliest, len(self.steps) - 12) - 1, -1):
             step = self.steps[at]
-            if isinstance(step, Nest) and step.shape == tuple(shape) \
-                    and len(step.body) < MAX_BODY and len(step.loads) < MAX_LOADS:
+            if (
+                isinstance(step, Nest)
+                and step.shape == tuple(shape)
+                and len(step.body) < MAX_BODY
+                and len(step.loads) < MAX_LOADS
+            ):
                 return at
         self.steps.append(Nest(tuple(shape)))
         return len(self.steps) - 1
@@ -184,7 +200,8 @@ class _Builder:
         return found
 
     def ref(self, v, at):
-        """The instruction that holds v at index map `at` (per axis: loop, coefficient, constant)."""
+        """The instruction that holds v at index map `at` (per axis: loop, coefficient,
+        constant)."""
         nest = self.nest
         if v.index in nest.made and at == _identity(nest.shape):
             return nest.made[v.index]
@@ -228,8 +245,12 @@ class _Builder:
                 if have == access and i not in self.nest.gathers:
                     return self.emit("load", (), v.dtype, i)
         self.nest.loads.append(access)
-        return self.emit("load" if row is None else "gather", () if row is None else (row,), v.dtype,
-                         len(self.nest.loads) - 1)
+        return self.emit(
+            "load" if row is None else "gather",
+            () if row is None else (row,),
+            v.dtype,
+            len(self.nest.loads) - 1,
+        )
 
     def _moved(self, v, at):
         x, p = v.inputs[0], v.params
@@ -239,9 +260,9 @@ class _Builder:
 
     def _gather(self, v, at):
         x, index = v.inputs
-        row = self.ref(index, at[:index.ndim])
+        row = self.ref(index, at[: index.ndim])
         strides = contiguous_strides(x.shape)
-        rest = at[index.ndim:]
+        rest = at[index.ndim :]
         ref = self._load(base(x), strides[1:], 0, rest, row=row)
         self.nest.gathers[self.nest.body[ref][3]] = strides[0]
         return ref
@@ -257,11 +278,15 @@ def under(v, at):
     elif name == "expand":
         inner = [(-1, 0, 0) if n == 1 else a for n, a in zip(x.shape, at, strict=True)]
     elif name == "slice":
-        inner = [(d, c * st, k * st + lo) for (d, c, k), lo, st in
-                 zip(at, p["starts"], p["steps"], strict=True)]
+        inner = [
+            (d, c * st, k * st + lo)
+            for (d, c, k), lo, st in zip(at, p["starts"], p["steps"], strict=True)
+        ]
     elif name == "flip":
-        inner = [(d, -c, n - 1 - k) if i in p["axes"] else (d, c, k)
-                 for i, ((d, c, k), n) in enumerate(zip(at, x.shape, strict=True))]
+        inner = [
+            (d, -c, n - 1 - k) if i in p["axes"] else (d, c, k)
+            for i, ((d, c, k), n) in enumerate(zip(at, x.shape, strict=True))
+        ]
     else:  # a reshape that only adds or drops sizes 1; others need memory
         rest = iter(a for a, n in zip(at, v.shape, strict=True) if n != 1)
         inner = [next(rest) if n != 1 else (-1, 0, 0) for n in x.shape]

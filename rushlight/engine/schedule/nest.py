@@ -1,7 +1,7 @@
 """A kernel before any machine: a loop nest whose body is a list of instructions.
 
-Sizes, strides, offsets and run-time numbers are arguments; what is left, `Nest.key`, is the structure
-that code is generated for.
+Sizes, strides, offsets and run-time numbers are arguments; what is left, `Nest.key`, is the
+structure that code is generated for.
 """
 
 from dataclasses import dataclass, field

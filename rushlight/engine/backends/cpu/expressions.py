@@ -9,19 +9,36 @@ import struct
 from ...base import dtypes
 from .vmath import FUNCTIONS
 
-TYPES = {dtypes.bool_: "i1", dtypes.uint8: "i8", dtypes.int8: "i8", dtypes.int16: "i16",
-         dtypes.int32: "i32", dtypes.int64: "i64", dtypes.float16: "half", dtypes.bfloat16: "i16",
-         dtypes.float32: "float", dtypes.float64: "double"}
+TYPES = {
+    dtypes.bool_: "i1",
+    dtypes.uint8: "i8",
+    dtypes.int8: "i8",
+    dtypes.int16: "i16",
+    dtypes.int32: "i32",
+    dtypes.int64: "i64",
+    dtypes.float16: "half",
+    dtypes.bfloat16: "i16",
+    dtypes.float32: "float",
+    dtypes.float64: "double",
+}
 MEMORY = {**TYPES, dtypes.bool_: "i8"}
 SUFFIX = {"float": "f32", "double": "f64", "half": "f16"}
-INTRINSICS = dict(floor="floor", ceil="ceil", trunc="trunc", round="roundeven", sqrt="sqrt",
-                  abs="fabs")
+INTRINSICS = dict(
+    floor="floor", ceil="ceil", trunc="trunc", round="roundeven", sqrt="sqrt", abs="fabs"
+)
 FLOAT_BINARY = dict(add="fadd", sub="fsub", mul="fmul", div="fdiv")
 INT_BINARY = dict(add="add", sub="sub", mul="mul", bitand="and", bitor="or", bitxor="xor")
-COMPARE = dict(eq=("oeq", "eq"), ne=("une", "ne"), lt=("olt", "lt"), le=("ole", "le"),
-               gt=("ogt", "gt"), ge=("oge", "ge"))
-VECTOR_MATH = frozenset(n for n in FUNCTIONS if n not in ("fmod", "remainder", "hypot", "logaddexp",
-                                                          "i0"))
+COMPARE = dict(
+    eq=("oeq", "eq"),
+    ne=("une", "ne"),
+    lt=("olt", "lt"),
+    le=("ole", "le"),
+    gt=("ogt", "gt"),
+    ge=("oge", "ge"),
+)
+VECTOR_MATH = frozenset(
+    n for n in FUNCTIONS if n not in ("fmod", "remainder", "hypot", "logaddexp", "i0")
+)
 
 
 def supported(v):
@@ -99,12 +116,18 @@ class Emitter:
             return self.cast(arguments[0], operand_dtypes[0], dtype)
         if name == "where":
             kind = TYPES[dtype]
-            return self.new(f"select i1 {arguments[0]}, {kind} {arguments[1]}, {kind} {arguments[2]}")
+            return self.new(
+                f"select i1 {arguments[0]}, {kind} {arguments[1]}, {kind} {arguments[2]}"
+            )
         source = operand_dtypes[0]
         if source in dtypes.HALVES:
             wide = [self.widen(a, source) for a in arguments]
-            found = self.apply(name, wide, dtypes.float32 if dtype is source else dtype,
-                               (dtypes.float32,) * len(wide))
+            found = self.apply(
+                name,
+                wide,
+                dtypes.float32 if dtype is source else dtype,
+                (dtypes.float32,) * len(wide),
+            )
             return self.narrow(found, source) if dtype is source else found
         if source.category == dtypes.FLOAT:
             return self.floating(name, arguments, TYPES[source])
@@ -122,8 +145,11 @@ class Emitter:
         if name in INTRINSICS:
             return self.intrinsic(INTRINSICS[name], kind, a[0])
         if name in ("maximum", "minimum", "copysign"):
-            return self.extreme(name, a, kind) if name != "copysign" else \
-                self.intrinsic(name, kind, *a)
+            return (
+                self.extreme(name, a, kind)
+                if name != "copysign"
+                else self.intrinsic(name, kind, *a)
+            )
         if name == "sign":
             return self.sign(a[0], kind)
         self.math[(name, kind)] = True
@@ -149,14 +175,18 @@ class Emitter:
         kind = TYPES[dtype]
         boolean = dtype is dtypes.bool_
         if name in INT_BINARY:
-            operation = {"add": "or", "mul": "and"}.get(name, INT_BINARY[name]) if boolean \
+            operation = (
+                {"add": "or", "mul": "and"}.get(name, INT_BINARY[name])
+                if boolean
                 else INT_BINARY[name]
+            )
             return self.new(f"{operation} {kind} {a[0]}, {a[1]}")
         signed = "s" if dtype.is_signed else "u"
         if name in COMPARE:
             test = COMPARE[name][1]
-            return self.new(f"icmp {test if test in ('eq', 'ne') else signed + test} {kind} "
-                            f"{a[0]}, {a[1]}")
+            return self.new(
+                f"icmp {test if test in ('eq', 'ne') else signed + test} {kind} {a[0]}, {a[1]}"
+            )
         if name == "isnan":
             return "false"
         if name == "invert":
@@ -164,7 +194,9 @@ class Emitter:
         if name == "neg":
             return self.new(f"sub {kind} 0, {a[0]}")
         if name in ("maximum", "minimum"):
-            better = self.new(f"icmp {signed}{'gt' if name == 'maximum' else 'lt'} {kind} {a[0]}, {a[1]}")
+            better = self.new(
+                f"icmp {signed}{'gt' if name == 'maximum' else 'lt'} {kind} {a[0]}, {a[1]}"
+            )
             return self.new(f"select i1 {better}, {kind} {a[0]}, {kind} {a[1]}")
         below = self.new(f"icmp slt {kind} {a[0]}, 0") if dtype.is_signed else "false"
         if name == "abs":

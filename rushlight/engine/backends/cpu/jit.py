@@ -52,6 +52,7 @@ class Jit:
 
     def __init__(self):
         import llvmlite.binding as llvm
+
         self.llvm = llvm
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
@@ -60,11 +61,15 @@ class Jit:
         self.features = features.flatten()
         self.width = 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
         self.machine = llvm.Target.from_default_triple().create_target_machine(
-            cpu=self.cpu, features=self.features, opt=3, jit=True)
+            cpu=self.cpu, features=self.features, opt=3, jit=True
+        )
         empty = llvm.parse_assembly("")
-        self.engine = llvm.create_mcjit_compiler(empty, llvm.Target.from_default_triple()
-                                                 .create_target_machine(
-            cpu=self.cpu, features=self.features, opt=3, jit=True))
+        self.engine = llvm.create_mcjit_compiler(
+            empty,
+            llvm.Target.from_default_triple().create_target_machine(
+                cpu=self.cpu, features=self.features, opt=3, jit=True
+            ),
+        )
         self.addresses = {}
         self._make_runner()
 
@@ -72,8 +77,9 @@ class Jit:
         address = self.function(RUNNER, {"name": "rl_run"})
         self.run = ctypes.CFUNCTYPE(None)(address)
         self.run_holding_gil = ctypes.PYFUNCTYPE(None)(address)
-        stage = ctypes.CFUNCTYPE(ctypes.c_void_p)(self.engine.get_function_address(
-            self.names[RUNNER] + "_stage"))()
+        stage = ctypes.CFUNCTYPE(ctypes.c_void_p)(
+            self.engine.get_function_address(self.names[RUNNER] + "_stage")
+        )()
         self.staged = (ctypes.c_int64 * 2).from_address(stage)
 
     names: dict = {}
@@ -120,7 +126,11 @@ class Jit:
         known = set(math_text.splitlines())
         extra = "\n".join(d for d in declarations if d not in known)
         body = "\n".join((extra, math_text)).replace("{", "{{").replace("}", "}}")
-        return body + function + METADATA.format(width=self.width).replace("{", "{{").replace("}", "}}")
+        return (
+            body
+            + function
+            + METADATA.format(width=self.width).replace("{", "{{").replace("}", "}}")
+        )
 
 
 _lock = threading.Lock()

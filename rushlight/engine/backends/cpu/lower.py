@@ -3,8 +3,8 @@
 `table` holds buffer addresses (entry 0: the run-time numbers, 8 bytes each).  `args` holds int64s:
 loop sizes, then per access: table entry, byte offset, a stride per loop (elements); then per gather
 the row stride; then per index instruction: constant, coefficient per loop; then a number's byte
-offset each.  The innermost strides that are 0 or 1 are part of the structure, everything else is read
-from `args`, so one kernel serves every size.
+offset each.  The innermost strides that are 0 or 1 are part of the structure, everything else is
+read from `args`, so one kernel serves every size.
 """
 
 from ...base import dtypes
@@ -22,8 +22,10 @@ def collapse(nest):
     rows = [[r[d] for d in keep] or [0] for r in rows]
     masks = [[m[d] for d in keep] or [True] for m in masks]
     for k in range(len(shape) - 2, -1, -1):
-        if all(r[k] == r[k + 1] * shape[k + 1] for r in rows) and all(m[k] == m[k + 1] for m in masks):
-            shape[k:k + 2] = [shape[k] * shape[k + 1]]
+        if all(r[k] == r[k + 1] * shape[k + 1] for r in rows) and all(
+            m[k] == m[k + 1] for m in masks
+        ):
+            shape[k : k + 2] = [shape[k] * shape[k + 1]]
             for row in rows:
                 del row[k]
             for mask in masks:
@@ -32,8 +34,12 @@ def collapse(nest):
 
 
 def _rows(nest):
-    return [a.strides for a in nest.loads] + [a.strides for _, a in nest.stores] \
-        + [r.out.strides for r in nest.reductions] + [c for _, c in nest.indices]
+    return (
+        [a.strides for a in nest.loads]
+        + [a.strides for _, a in nest.stores]
+        + [r.out.strides for r in nest.reductions]
+        + [c for _, c in nest.indices]
+    )
 
 
 def structure(nest, shape, rows, masks):
@@ -41,11 +47,20 @@ def structure(nest, shape, rows, masks):
     inner = [r[-1] if r[-1] in (0, 1) else "s" for r in rows]
     body = tuple((n, refs, d, _plain(e)) for n, refs, d, e in nest.body)
     dtype_of = [a.value.dtype for a in nest.loads]
-    reductions = tuple((r.ref, r.op, m, r.out.value.dtype)
-                       for r, m in zip(nest.reductions, masks, strict=True))
-    return (len(shape), tuple(dtype_of), body, tuple((r, a.value.dtype) for r, a in nest.stores),
-            reductions, tuple(inner), tuple(sorted(nest.gathers)), len(nest.indices),
-            tuple(v.dtype for v in nest.scalars))
+    reductions = tuple(
+        (r.ref, r.op, m, r.out.value.dtype) for r, m in zip(nest.reductions, masks, strict=True)
+    )
+    return (
+        len(shape),
+        tuple(dtype_of),
+        body,
+        tuple((r, a.value.dtype) for r, a in nest.stores),
+        reductions,
+        tuple(inner),
+        tuple(sorted(nest.gathers)),
+        len(nest.indices),
+        tuple(v.dtype for v in nest.scalars),
+    )
 
 
 def _plain(extra):
@@ -58,8 +73,10 @@ class _Function:
     def __init__(self, name, nest, ndim, inner, masks):
         self.nest, self.ndim, self.inner, self.masks = nest, ndim, inner, masks
         self.e = Emitter()
-        self.e.lines = [f"define void @{name}(ptr noalias readonly %tab, ptr noalias readonly %arg) #0 {{",
-                        "entry:"]
+        self.e.lines = [
+            f"define void @{name}(ptr noalias readonly %tab, ptr noalias readonly %arg) #0 {{",
+            "entry:",
+        ]
         self.accesses = len(nest.loads) + len(nest.stores) + len(nest.reductions)
         self.block = "entry"
 
@@ -91,8 +108,9 @@ class _Function:
         self.indices = []
         for k in range(len(self.nest.indices)):
             const = self.arg(at)
-            self.indices.append((const, [self.stride(self.accesses + k, d, at + 1 + d)
-                                         for d in range(n)]))
+            self.indices.append(
+                (const, [self.stride(self.accesses + k, d, at + 1 + d) for d in range(n)])
+            )
             at += 1 + n
         self.numbers = [self.number(v, at + i) for i, v in enumerate(self.nest.scalars)]
 
@@ -123,12 +141,16 @@ class _Function:
         e, last = self.e, d == self.ndim - 1
         before = self.block
         kept = [r for r in range(len(self.nest.reductions)) if last and self.masks[r][-1]]
-        e.lines += [f"  br label %L{d}", f"L{d}:",
-                    f"  %i{d} = phi i64 [0, %{before}], [%n{d}, %H{d}]"]
+        e.lines += [
+            f"  br label %L{d}",
+            f"L{d}:",
+            f"  %i{d} = phi i64 [0, %{before}], [%n{d}, %H{d}]",
+        ]
         for r in kept:
             dtype = self.accumulator(r)
-            e.lines.append(f"  %acc{r} = phi {TYPES[dtype]} [{self.identity(r)}, %{before}], "
-                           f"[%sum{r}, %H{d}]")
+            e.lines.append(
+                f"  %acc{r} = phi {TYPES[dtype]} [{self.identity(r)}, %{before}], [%sum{r}, %H{d}]"
+            )
         self.block = f"L{d}"
         for k in range(self.accesses):
             self.pointers[k].append(self.advance(k, d))
@@ -149,9 +171,14 @@ class _Function:
     def finish_loop(self, d, last, kept):
         e = self.e
         tail = ", !llvm.loop !1" if last else ""
-        e.lines += [f"  br label %H{d}", f"H{d}:", f"  %n{d} = add nuw nsw i64 %i{d}, 1",
-                    f"  %c{d} = icmp ult i64 %n{d}, {self.sizes[d]}",
-                    f"  br i1 %c{d}, label %L{d}, label %X{d}{tail}", f"X{d}:"]
+        e.lines += [
+            f"  br label %H{d}",
+            f"H{d}:",
+            f"  %n{d} = add nuw nsw i64 %i{d}, 1",
+            f"  %c{d} = icmp ult i64 %n{d}, {self.sizes[d]}",
+            f"  br i1 %c{d}, label %L{d}, label %X{d}{tail}",
+            f"X{d}:",
+        ]
         self.block = f"X{d}"
         for k in range(self.accesses):
             self.pointers[k].pop()
@@ -169,8 +196,12 @@ class _Function:
             elif name == "gather":
                 step = e.new(f"mul i64 {arguments[0]}, {self.rows[extra]}")
                 kind = MEMORY[dtype]
-                made.append(self.read(extra, e.new(
-                    f"getelementptr {kind}, ptr {self.pointers[extra][-1]}, i64 {step}")))
+                made.append(
+                    self.read(
+                        extra,
+                        e.new(f"getelementptr {kind}, ptr {self.pointers[extra][-1]}, i64 {step}"),
+                    )
+                )
             elif name == "const":
                 made.append(constant(extra, dtype))
             elif name == "scalar":
@@ -203,14 +234,18 @@ class _Function:
     def write(self, x, pointer, dtype, group=", !llvm.access.group !2"):
         if dtype is dtypes.bool_:
             x = self.e.new(f"zext i1 {x} to i8")
-        self.e.lines.append(f"  store {MEMORY[dtype]} {x}, ptr {pointer}, align {dtype.itemsize}{group}")
+        self.e.lines.append(
+            f"  store {MEMORY[dtype]} {x}, ptr {pointer}, align {dtype.itemsize}{group}"
+        )
 
     # --------------------------------------------------------------------------- reductions
     def accumulator(self, r):
         return self.nest.reductions[r].out.value.dtype
 
     def identity(self, r):
-        return constant(identity(self.nest.reductions[r].op, self.accumulator(r)), self.accumulator(r))
+        return constant(
+            identity(self.nest.reductions[r].op, self.accumulator(r)), self.accumulator(r)
+        )
 
     def combine(self, r, a, b):
         op, dtype = self.nest.reductions[r].op, self.accumulator(r)

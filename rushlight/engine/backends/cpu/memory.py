@@ -1,4 +1,5 @@
-"""Where values live: inputs where they are, outputs in memory of their own, the rest in an arena."""
+"""Where values live: inputs where they are, outputs in memory of their own, the rest in an
+arena."""
 
 from dataclasses import dataclass, field
 
@@ -68,7 +69,9 @@ def _place_outputs(graph, steps, updates, memory, position, first_use, last_use)
             memory.plan.append((False, at, updates.get(i) != at))
         elif root.index in taken:  # two outputs of one value own memory of their own
             memory.plan.append((*taken[root.index], True))
-        elif i in updates and _may_overwrite(graph.inputs[updates[i]], root, steps, first_use, last_use):
+        elif i in updates and _may_overwrite(
+            graph.inputs[updates[i]], root, steps, first_use, last_use
+        ):
             memory.places[root.index] = (2 + updates[i], 0)
             taken[root.index] = (False, updates[i])
             memory.plan.append((False, updates[i], False))
@@ -80,8 +83,8 @@ def _place_outputs(graph, steps, updates, memory, position, first_use, last_use)
 
 
 def _may_overwrite(target, root, steps, first_use, last_use):
-    """Can `root` be written over the input it replaces?  Nothing may read the old content later, and
-    the nest that writes must read it only at the place it writes."""
+    """Can `root` be written over the input it replaces?  Nothing may read the old content later,
+    and the nest that writes must read it only at the place it writes."""
     _, at = first_use[root.index]
     if last_use.get(target.index, -1) > at or root.dtype is not target.dtype:
         return False
@@ -91,9 +94,11 @@ def _may_overwrite(target, root, steps, first_use, last_use):
     (store,) = [a for _, a in step.stores if a.value is root] or [None]
     if store is None:
         return False
-    return all(a.strides == store.strides and a.offset == store.offset
-               for i, a in enumerate(step.loads) if a.value is target and i not in step.gathers) and \
-        not any(step.loads[i].value is target for i in step.gathers)
+    return all(
+        a.strides == store.strides and a.offset == store.offset
+        for i, a in enumerate(step.loads)
+        if a.value is target and i not in step.gathers
+    ) and not any(step.loads[i].value is target for i in step.gathers)
 
 
 def _pack(first_use, last_use, places):

@@ -26,7 +26,9 @@ class Program:
         self.inputs = graph.inputs
         self.slots = {v.index: 8 * i for i, v in enumerate(scalars)}
         self.numbers = np.zeros(max(len(scalars), 1), np.int64)
-        self.packers = [(self.numbers[i:i + 1].view(_number_type(v)), 0) for i, v in enumerate(scalars)]
+        self.packers = [
+            (self.numbers[i : i + 1].view(_number_type(v)), 0) for i, v in enumerate(scalars)
+        ]
         self.memory = plan_memory(graph, self.steps, updates)
         self.scalar_values = [(v.index, v.dtype.np) for v in scalars]
         self.table = np.zeros(2 + len(self.inputs) + len(self.memory.outputs), np.int64)
@@ -82,7 +84,7 @@ class Program:
             entry, offset = self.memory.place(access.value)
             args += [entry, offset + access.offset * access.value.dtype.itemsize, *row]
         args += [nest.gathers[k] for k in sorted(nest.gathers)]
-        for (const, _), row in zip(nest.indices, rows[len(accesses):], strict=True):
+        for (const, _), row in zip(nest.indices, rows[len(accesses) :], strict=True):
             args += [const, *row]
         return args + [self.slots[v.index] for v in nest.scalars]
 
@@ -100,7 +102,10 @@ class Program:
         for i, a in enumerate(outputs):
             table[first + i] = a.ctypes.data
         buffers = [None, arena, *arrays, *outputs]
-        env = {index: np.asarray(s, d) for (index, d), s in zip(self.scalar_values, scalars, strict=True)}
+        env = {
+            index: np.asarray(s, d)
+            for (index, d), s in zip(self.scalar_values, scalars, strict=True)
+        }
         for segment in self.segments:
             if isinstance(segment, _Native):
                 segment.run(table)
@@ -112,8 +117,16 @@ class Program:
         """One primitive by the reference rule, on views of the buffers."""
         v, local = step.value, {}
         for i, access in zip(v.inputs, step.operands, strict=True):
-            local[i.index] = env[i.index] if i.index in env else strided(
-                self._array(access.value, buffers).reshape(-1), access.offset, i.shape, access.strides)
+            local[i.index] = (
+                env[i.index]
+                if i.index in env
+                else strided(
+                    self._array(access.value, buffers).reshape(-1),
+                    access.offset,
+                    i.shape,
+                    access.strides,
+                )
+            )
         with np.errstate(all="ignore"):
             found = self.evaluate(v, local, self.graph.origins)
         if v.dtype is None:
@@ -126,10 +139,10 @@ class Program:
         entry, offset = self.memory.place(base(v))
         flat = buffers[entry].view(np.uint8) if entry == 1 else buffers[entry]
         if entry == 1:
-            flat = flat[offset:offset + numel(v.shape) * v.dtype.itemsize].view(v.dtype.np)
+            flat = flat[offset : offset + numel(v.shape) * v.dtype.itemsize].view(v.dtype.np)
         elif flat.dtype != v.dtype.np:
             flat = flat.view(v.dtype.np)
-        return flat[:numel(v.shape)].reshape(v.shape)
+        return flat[: numel(v.shape)].reshape(v.shape)
 
 
 class _Native:
@@ -165,8 +178,11 @@ def strided(flat, offset, shape, strides):
 
 
 def _escaped(text, declarations, math):
-    return (text.replace("{", "{{").replace("}", "}}").replace("@NAME(", "@{name}("), declarations,
-            math)
+    return (
+        text.replace("{", "{{").replace("}", "}}").replace("@NAME(", "@{name}("),
+        declarations,
+        math,
+    )
 
 
 def _contiguous(shape):
@@ -194,5 +210,3 @@ def _arena(nbytes):
 def compile(graph, scalars, updates, evaluate):  # noqa: A001
     """The Program of a graph; `evaluate` is the reference rule of one value."""
     return Program(graph, scalars, updates, evaluate)
-
-

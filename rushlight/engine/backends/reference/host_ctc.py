@@ -16,8 +16,8 @@ def _labels(targets, target_lengths, blank):
     labels = np.full((n, 2 * longest + 1), blank, np.int64)
     start = 0
     for i, length in enumerate(target_lengths):
-        row = targets[i, :length] if targets.ndim == 2 else targets[start:start + length]
-        labels[i, 1:2 * length:2] = row
+        row = targets[i, :length] if targets.ndim == 2 else targets[start : start + length]
+        labels[i, 1 : 2 * length : 2] = row
         start += length
     return labels
 
@@ -31,7 +31,7 @@ def _skips(labels):
 
 def _shifted(a, by):
     out = np.full_like(a, -np.inf)
-    out[:, by:] = a[:, :a.shape[1] - by]
+    out[:, by:] = a[:, : a.shape[1] - by]
     return out
 
 
@@ -65,7 +65,7 @@ def _betas(emitted, skips, input_lengths, target_lengths):
         for i in rows[input_lengths == t + 1]:
             end = 2 * target_lengths[i]
             betas[t, i] = -np.inf
-            betas[t, i, max(end - 1, 0):end + 1] = emitted[t, i, max(end - 1, 0):end + 1]
+            betas[t, i, max(end - 1, 0) : end + 1] = emitted[t, i, max(end - 1, 0) : end + 1]
     return betas
 
 
@@ -105,7 +105,9 @@ def ctc_backward(g, log_probs, targets, input_lengths, target_lengths, blank, ze
     inside = np.arange(labels.shape[1]) <= 2 * target_lengths[:, None]
     total = np.full(log_probs.shape, -np.inf, log_probs.dtype)
     frames, samples, places = np.nonzero(np.broadcast_to(inside, both.shape))
-    np.logaddexp.at(total, (frames, samples, labels[samples, places]), both[frames, samples, places])
+    np.logaddexp.at(
+        total, (frames, samples, labels[samples, places]), both[frames, samples, places]
+    )
     found = (np.exp(log_probs) - np.exp(total + losses[:, None] - log_probs)) * g[:, None]
     alive = np.arange(log_probs.shape[0])[:, None] < input_lengths
     if zero_infinity:

@@ -1,4 +1,5 @@
-"""What each primitive means: one NumPy rule per primitive, the definition the backends must meet."""
+"""What each primitive means: one NumPy rule per primitive, the definition the backends must
+meet."""
 
 import numpy as np
 
@@ -11,10 +12,12 @@ RULES = dict(WINDOW_RULES)
 
 def _widened(function):
     """Half types through float32 where NumPy or ml_dtypes has no loop of its own."""
+
     def rule(*arrays):
         if arrays[0].dtype.itemsize == 2 and arrays[0].dtype.kind not in "iu":
             return function(*(a.astype(np.float32) for a in arrays)).astype(arrays[0].dtype)
         return function(*arrays)
+
     return rule
 
 
@@ -60,6 +63,7 @@ def _shift(function):
         out = function(a, np.where(inside, b, 0).astype(a.dtype))
         past = (a >> (bits - 1)) if function is np.right_shift and a.dtype.kind == "i" else 0
         return np.where(inside, out, past).astype(a.dtype)
+
     return rule
 
 
@@ -68,24 +72,75 @@ def _rsqrt(x):
 
 
 _FLOATING = dict(
-    exp=np.exp, exp2=np.exp2, expm1=np.expm1, log=np.log, log1p=np.log1p, log2=np.log2,
-    log10=np.log10, sqrt=np.sqrt, rsqrt=_rsqrt, sin=np.sin, cos=np.cos, tan=np.tan, asin=np.arcsin,
-    acos=np.arccos, atan=np.arctan, sinh=np.sinh, cosh=np.cosh, tanh=np.tanh, asinh=np.arcsinh,
-    acosh=np.arccosh, atanh=np.arctanh, sigmoid=_sigmoid, atan2=np.arctan2, nextafter=np.nextafter,
-    erf=special_functions.erf, erfc=special_functions.erfc, erfinv=special_functions.erfinv,
-    lgamma=special_functions.lgamma, digamma=special_functions.digamma, floor=np.floor,
-    ceil=np.ceil, round=np.rint, trunc=np.trunc, sign=np.sign, pow=_pow, rem=_rem,
-    copysign=np.copysign)
+    exp=np.exp,
+    exp2=np.exp2,
+    expm1=np.expm1,
+    log=np.log,
+    log1p=np.log1p,
+    log2=np.log2,
+    log10=np.log10,
+    sqrt=np.sqrt,
+    rsqrt=_rsqrt,
+    sin=np.sin,
+    cos=np.cos,
+    tan=np.tan,
+    asin=np.arcsin,
+    acos=np.arccos,
+    atan=np.arctan,
+    sinh=np.sinh,
+    cosh=np.cosh,
+    tanh=np.tanh,
+    asinh=np.arcsinh,
+    acosh=np.arccosh,
+    atanh=np.arctanh,
+    sigmoid=_sigmoid,
+    atan2=np.arctan2,
+    nextafter=np.nextafter,
+    erf=special_functions.erf,
+    erfc=special_functions.erfc,
+    erfinv=special_functions.erfinv,
+    lgamma=special_functions.lgamma,
+    digamma=special_functions.digamma,
+    floor=np.floor,
+    ceil=np.ceil,
+    round=np.rint,
+    trunc=np.trunc,
+    sign=np.sign,
+    pow=_pow,
+    rem=_rem,
+    copysign=np.copysign,
+)
 RULES.update({name: _widened(f) for name, f in _FLOATING.items()})
 RULES["nextafter"] = np.nextafter
 RULES.update(
-    neg=np.negative, abs=np.abs, conj=np.conj, invert=_invert, add=np.add, sub=np.subtract,
-    mul=np.multiply, div=np.true_divide, idiv=_idiv, maximum=np.maximum, minimum=np.minimum,
-    bitand=np.bitwise_and, bitor=np.bitwise_or, bitxor=np.bitwise_xor,
-    shl=_shift(np.left_shift), shr=_shift(np.right_shift), eq=np.equal, ne=np.not_equal,
-    lt=np.less, le=np.less_equal, gt=np.greater, ge=np.greater_equal, where=np.where,
-    isnan=lambda x: x != x, real=np.real, imag=np.imag,
-    special=lambda *a, name: special_functions.TABLE[name](*a))
+    neg=np.negative,
+    abs=np.abs,
+    conj=np.conj,
+    invert=_invert,
+    add=np.add,
+    sub=np.subtract,
+    mul=np.multiply,
+    div=np.true_divide,
+    idiv=_idiv,
+    maximum=np.maximum,
+    minimum=np.minimum,
+    bitand=np.bitwise_and,
+    bitor=np.bitwise_or,
+    bitxor=np.bitwise_xor,
+    shl=_shift(np.left_shift),
+    shr=_shift(np.right_shift),
+    eq=np.equal,
+    ne=np.not_equal,
+    lt=np.less,
+    le=np.less_equal,
+    gt=np.greater,
+    ge=np.greater_equal,
+    where=np.where,
+    isnan=lambda x: x != x,
+    real=np.real,
+    imag=np.imag,
+    special=lambda *a, name: special_functions.TABLE[name](*a),
+)
 
 
 def rule(function):
@@ -116,8 +171,10 @@ def clamp_index(index, size, origin=None):
     if bad.any():
         name, line = origin or ("index", None)
         at = f" (recorded at {line[0]}:{line[1]})" if line else ""
-        raise IndexError(f"{name}(): index {int(index[bad].flat[0])} is out of bounds for dimension "
-                         f"with size {size}{at}")
+        raise IndexError(
+            f"{name}(): index {int(index[bad].flat[0])} is out of bounds for dimension "
+            f"with size {size}{at}"
+        )
     return np.where(index < 0, index + size, index)
 
 
@@ -155,11 +212,17 @@ def slice_(x, starts, stops, steps):
 
 @rule
 def pad(x, low, high, inner):
-    shape = [lo + (n + (n - 1) * i if n else 0) + hi
-             for n, lo, hi, i in zip(x.shape, low, high, inner, strict=True)]
+    shape = [
+        lo + (n + (n - 1) * i if n else 0) + hi
+        for n, lo, hi, i in zip(x.shape, low, high, inner, strict=True)
+    ]
     out = np.zeros(shape, x.dtype)
-    out[tuple(slice(lo, lo + (n + (n - 1) * i if n else 0), i + 1)
-              for n, lo, i in zip(x.shape, low, inner, strict=True))] = x
+    out[
+        tuple(
+            slice(lo, lo + (n + (n - 1) * i if n else 0), i + 1)
+            for n, lo, i in zip(x.shape, low, inner, strict=True)
+        )
+    ] = x
     return out
 
 

@@ -13,6 +13,7 @@ def _by_element(function):
         if x.size == 0:
             return x.copy()
         return vectorised(x.astype(np.float64)).astype(x.dtype)
+
     return rule
 
 
@@ -44,7 +45,9 @@ def digamma(x):
         shift = np.where(small, shift - 1 / np.where(small, y, 1), shift)
         y = np.where(small, y + 1, y)
     z = 1 / (y * y)
-    series = z * (1 / 12 - z * (1 / 120 - z * (1 / 252 - z * (1 / 240 - z * (1 / 132 - z * 691 / 32760)))))
+    series = z * (
+        1 / 12 - z * (1 / 120 - z * (1 / 252 - z * (1 / 240 - z * (1 / 132 - z * 691 / 32760))))
+    )
     out = np.log(y) - 0.5 / y - series + shift
     out = np.where(negative, out - np.pi / np.tan(np.pi * np.where(negative, x, 0.5)), out)
     out = np.where(poles, np.nan, out)
@@ -64,7 +67,9 @@ def trigamma(x):
         total = np.where(small, total + 1 / np.where(small, y * y, 1), total)
         y = np.where(small, y + 1, y)
     z = 1 / (y * y)
-    total += 1 / y + z / 2 + z / y * (1 / 6 - z * (1 / 30 - z * (1 / 42 - z * (1 / 30 - z * 5 / 66))))
+    total += (
+        1 / y + z / 2 + z / y * (1 / 6 - z * (1 / 30 - z * (1 / 42 - z * (1 / 30 - z * 5 / 66))))
+    )
     reflected = (np.pi / np.sin(np.pi * x)) ** 2 - total
     return np.where(reflect, reflected, total).astype(given.dtype)
 
@@ -79,8 +84,9 @@ def erfinv(x):
     t = 2 / (np.pi * 0.147) + logarithm / 2
     y = np.copysign(np.sqrt(np.sqrt(t * t - logarithm / 0.147) - t), v)
     for _ in range(3):
-        error = np.where(np.abs(v) > 0.5, np.copysign(1, v) * ((1 - np.abs(v)) - erfc(np.abs(y))),
-                         erf(y) - v)
+        error = np.where(
+            np.abs(v) > 0.5, np.copysign(1, v) * ((1 - np.abs(v)) - erfc(np.abs(y))), erf(y) - v
+        )
         y = y - error / (2 / np.sqrt(np.pi) * np.exp(-y * y))
     out = np.where(inside, y, np.where(np.abs(x) == 1, np.copysign(np.inf, x), np.nan))
     return out.astype(given.dtype)

@@ -13,8 +13,11 @@ def _windows(x, kernel, stride, dilation, out):
     """(N, C, *out, *kernel) view of a padded x."""
     steps = x.strides[2:]
     shape = (*x.shape[:2], *out, *kernel)
-    strides = (*x.strides[:2], *(s * st for s, st in zip(steps, stride, strict=True)),
-               *(s * d for s, d in zip(steps, dilation, strict=True)))
+    strides = (
+        *x.strides[:2],
+        *(s * st for s, st in zip(steps, stride, strict=True)),
+        *(s * d for s, d in zip(steps, dilation, strict=True)),
+    )
     return np.lib.stride_tricks.as_strided(x, shape, strides)
 
 
@@ -24,9 +27,10 @@ def _wide(*arrays):
 
 
 def _out_sizes(x, w, stride, padding, dilation):
-    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1
-                 for n, k, s, p, d in zip(x.shape[2:], w.shape[2:], stride, padding, dilation,
-                                          strict=True))
+    return tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)
+    )
 
 
 def conv(x, w, stride, padding, dilation, groups):
@@ -38,32 +42,42 @@ def conv(x, w, stride, padding, dilation, groups):
     result = np.empty((n, w.shape[0], *out), x.dtype)
     axes = (0, *range(2, 2 + spatial), 1, *range(2 + spatial, 2 + 2 * spatial))
     for g in range(groups):
-        part = windows[:, g * per:(g + 1) * per].transpose(axes)
+        part = windows[:, g * per : (g + 1) * per].transpose(axes)
         columns = part.reshape(n, int(np.prod(out)), -1)
-        weights = w[g * oc:(g + 1) * oc].reshape(oc, -1)
-        result[:, g * oc:(g + 1) * oc] = (weights @ columns.transpose(0, 2, 1)).reshape(n, oc, *out)
+        weights = w[g * oc : (g + 1) * oc].reshape(oc, -1)
+        result[:, g * oc : (g + 1) * oc] = (weights @ columns.transpose(0, 2, 1)).reshape(
+            n, oc, *out
+        )
     return result
 
 
 def _taps(kernel, out, stride, dilation):
     """(kernel index, slice of the padded operand) of every tap."""
     for tap in np.ndindex(*kernel):
-        yield tap, tuple(slice(t * d, t * d + (o - 1) * s + 1, s)
-                         for t, d, o, s in zip(tap, dilation, out, stride, strict=True))
+        yield (
+            tap,
+            tuple(
+                slice(t * d, t * d + (o - 1) * s + 1, s)
+                for t, d, o, s in zip(tap, dilation, out, stride, strict=True)
+            ),
+        )
 
 
 def conv_grad_input(g, w, stride, padding, dilation, groups, shape):
     dtype = g.dtype
     g, w = _wide(g, w)
-    full = np.zeros((*shape[:2], *(n + 2 * p for n, p in zip(shape[2:], padding, strict=True))), g.dtype)
+    full = np.zeros(
+        (*shape[:2], *(n + 2 * p for n, p in zip(shape[2:], padding, strict=True))), g.dtype
+    )
     oc, per = w.shape[0] // groups, w.shape[1]
     flat = g.reshape(g.shape[0], g.shape[1], -1)
     for tap, place in _taps(w.shape[2:], g.shape[2:], stride, dilation):
         for k in range(groups):
             weights = w[(slice(k * oc, (k + 1) * oc), slice(None), *tap)]
-            part = weights.T @ flat[:, k * oc:(k + 1) * oc]
-            full[(slice(None), slice(k * per, (k + 1) * per), *place)] += \
-                part.reshape(g.shape[0], per, *g.shape[2:])
+            part = weights.T @ flat[:, k * oc : (k + 1) * oc]
+            full[(slice(None), slice(k * per, (k + 1) * per), *place)] += part.reshape(
+                g.shape[0], per, *g.shape[2:]
+            )
     inside = tuple(slice(p, p + n) for n, p in zip(shape[2:], padding, strict=True))
     return np.ascontiguousarray(full[(slice(None), slice(None), *inside)]).astype(dtype, copy=False)
 
@@ -79,8 +93,9 @@ def conv_grad_weight(g, x, stride, padding, dilation, groups, shape):
         part = padded[(slice(None), slice(None), *place)]
         columns = np.moveaxis(part, 1, 0).reshape(x.shape[1], -1)
         for k in range(groups):
-            out[(slice(k * oc, (k + 1) * oc), slice(None), *tap)] = \
-                rows[k * oc:(k + 1) * oc] @ columns[k * per:(k + 1) * per].T
+            out[(slice(k * oc, (k + 1) * oc), slice(None), *tap)] = (
+                rows[k * oc : (k + 1) * oc] @ columns[k * per : (k + 1) * per].T
+            )
     return out.astype(dtype, copy=False)
 
 
@@ -102,7 +117,7 @@ def _lowest(dtype):
 def window_argmax(x, kernel, stride, padding, dilation, out):
     padded = _fit(x, kernel, stride, padding, dilation, out, _lowest(x.dtype))
     windows = _windows(padded, kernel, stride, dilation, out)
-    flat = windows.reshape(*windows.shape[:2 + len(out)], -1)
+    flat = windows.reshape(*windows.shape[: 2 + len(out)], -1)
     best = flat.argmax(-1)
     broken = (flat != flat).any(-1)
     if broken.any():
@@ -132,9 +147,16 @@ def window_sum_grad(g, kernel, stride, padding, shape):
     full = np.zeros((*shape[:2], *sizes), g.dtype)
     for _, place in _taps(kernel, g.shape[2:], stride, ones):
         full[(slice(None), slice(None), *place)] += g
-    return full[(slice(None), slice(None),
-                 *(slice(p, p + n) for n, p in zip(shape[2:], padding, strict=True)))]
+    return full[
+        (
+            slice(None),
+            slice(None),
+            *(slice(p, p + n) for n, p in zip(shape[2:], padding, strict=True)),
+        )
+    ]
 
 
-WINDOW_RULES = {f.__name__: f for f in (conv, conv_grad_input, conv_grad_weight, window_argmax,
-                                        window_sum, window_sum_grad)}
+WINDOW_RULES = {
+    f.__name__: f
+    for f in (conv, conv_grad_input, conv_grad_weight, window_argmax, window_sum, window_sum_grad)
+}
