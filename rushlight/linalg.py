@@ -1,6 +1,12 @@
 """``torch.linalg``: the operators whose records name this space."""
 
+from typing import TYPE_CHECKING, Any
+
 from .frontend.install import public
 
 globals().update(public["linalg"])
 __all__ = list(public["linalg"])
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

@@ -181,12 +181,20 @@ install()
 globals().update(public["function"])
 for _name, _function in (("slice_view", functions["slice"]), ("index_values", functions["index"])):
     setattr(Tensor, _name, _function)
-Tensor.__new__ = staticmethod(_construct.construct)
-Tensor.__torch_function__ = classmethod(overrides.default_torch_function)
-Tensor.__repr__ = lambda self, *, tensor_contents=None: tensor_str(
-    self, tensor_contents=tensor_contents
+
+
+def _repr(self, *, tensor_contents=None):
+    return tensor_str(self, tensor_contents=tensor_contents)
+
+
+_special: tuple = (
+    ("__new__", staticmethod(_construct.construct)),
+    ("__torch_function__", classmethod(overrides.default_torch_function)),
+    ("__repr__", _repr),
+    ("__reduce_ex__", lambda self, protocol: reduce_tensor(self)),
 )
-Tensor.__reduce_ex__ = lambda self, protocol: reduce_tensor(self)
+for _name, _member in _special:
+    setattr(Tensor, _name, _member)
 _tensor.LAYOUTS.update(LAYOUTS)
 operators.install_operators(Tensor, public["function"])
 

@@ -512,9 +512,13 @@ def retain_grad(self):
     node.more().retains[self._nr] = weakref.ref(self)
 
 
-Tensor.retains_grad = property(
-    lambda self: (self.is_leaf or self.grad_fn is not None) and self._retains,
-    doc="Was retain_grad called?",
+setattr(  # noqa: B010
+    Tensor,
+    "retains_grad",
+    property(
+        lambda self: (self.is_leaf or self.grad_fn is not None) and self._retains,
+        doc="Was retain_grad called?",
+    ),
 )
 
 
@@ -726,23 +730,27 @@ for _function in (
     as_view,
 ):
     setattr(Tensor, _function.__name__, _function)
-Tensor.__array_priority__ = 1000
-Tensor.__dlpack__ = interchange.to_dlpack_capsule
-Tensor.__dlpack_device__ = interchange.dlpack_device
-Tensor.is_cpu = property(lambda self: self.device.type == "cpu", doc="Is it on the CPU?")
-Tensor.is_cuda = property(lambda self: False, doc="False: there is no CUDA here.")
-Tensor.is_meta = property(lambda self: self.device.type == "meta", doc="Has it no memory?")
-Tensor.is_sparse = property(lambda self: False, doc="False: tensors are strided.")
-Tensor.is_quantized = property(lambda self: False, doc="False.")
-Tensor.is_mkldnn = property(lambda self: False, doc="False.")
-Tensor.is_nested = property(lambda self: False, doc="False.")
-Tensor.itemsize = property(lambda self: self.dtype.itemsize, doc="Bytes per element.")
-Tensor.nbytes = property(
-    lambda self: self.dtype.itemsize * self._meta.plain.numel, doc="Bytes of all elements."
-)
-Tensor.nelement = Tensor.numel
-Tensor.ndimension = Tensor.dim
-Tensor.T = property(
-    lambda self: self.permute(*reversed(range(self.ndim))), doc="All dimensions reversed."
-)
-Tensor.mT = property(lambda self: self.transpose(-2, -1), doc="The last two dimensions exchanged.")
+_ATTRIBUTES = {
+    "__array_priority__": 1000,
+    "__dlpack__": interchange.to_dlpack_capsule,
+    "__dlpack_device__": interchange.dlpack_device,
+    "is_cpu": property(lambda self: self.device.type == "cpu", doc="Is it on the CPU?"),
+    "is_cuda": property(lambda self: False, doc="False: there is no CUDA here."),
+    "is_meta": property(lambda self: self.device.type == "meta", doc="Has it no memory?"),
+    "is_sparse": property(lambda self: False, doc="False: tensors are strided."),
+    "is_quantized": property(lambda self: False, doc="False."),
+    "is_mkldnn": property(lambda self: False, doc="False."),
+    "is_nested": property(lambda self: False, doc="False."),
+    "itemsize": property(lambda self: self.dtype.itemsize, doc="Bytes per element."),
+    "nbytes": property(
+        lambda self: self.dtype.itemsize * self._meta.plain.numel, doc="Bytes of all elements."
+    ),
+    "nelement": numel,
+    "ndimension": dim,
+    "T": property(
+        lambda self: self.permute(*reversed(range(self.ndim))), doc="All dimensions reversed."
+    ),
+    "mT": property(lambda self: self.transpose(-2, -1), doc="The last two dimensions exchanged."),
+}
+for _name, _value in _ATTRIBUTES.items():
+    setattr(Tensor, _name, _value)

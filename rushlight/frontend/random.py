@@ -528,5 +528,5 @@ _inplace(
 )
 
 
-Tensor.multinomial = multinomial
-Tensor.bernoulli = bernoulli
+for _function in (multinomial, bernoulli):
+    setattr(Tensor, _function.__name__, _function)

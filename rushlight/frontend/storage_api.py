@@ -97,4 +97,4 @@ def untyped_storage(self):
     return UntypedStorage(storage=self._st)
 
 
-Tensor.untyped_storage = untyped_storage
+setattr(Tensor, "untyped_storage", untyped_storage)  # noqa: B010

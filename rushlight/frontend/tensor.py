@@ -4,6 +4,8 @@ Operators are installed on the class from their records (`install.py`); what is 
 no record describes.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ..engine.base.meta import meta_of
 from ..engine.record import flush, state
 from ..engine.record.segment import realise
@@ -51,6 +53,11 @@ class Tensor:
     _retains = False
     _inference = False
     names = property(lambda self: (None,) * self._meta.plain.ndim)
+
+    if TYPE_CHECKING:  # operators and most methods are installed when the package is imported
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, key: Any) -> Any: ...
 
     # ------------------------------------------------------------------------- metadata
     @property
@@ -241,7 +248,7 @@ class Tensor:
 
 
 _new = object.__new__
-LAYOUTS = {}
+LAYOUTS: dict = {}
 
 
 def wrap(storage, meta, offset=0):

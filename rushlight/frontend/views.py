@@ -248,4 +248,4 @@ def refuse_rebase(v, indirect=False):
     raise RuntimeError(f"{head} created in {mode} mode and {what} {outside}.{tail}")
 
 
-Tensor.grad_fn = property(grad_fn, doc="The node that recorded this tensor, or None for a leaf.")
+setattr(Tensor, "grad_fn", property(grad_fn, doc="The node that recorded this tensor, or None."))  # noqa: B010

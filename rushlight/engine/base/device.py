@@ -13,7 +13,7 @@ class device:  # noqa: N801  (PyTorch's public name)
     """
 
     __slots__ = ("type", "index")
-    _cache = {}
+    _cache: dict = {}
 
     def __new__(cls, type="cpu", index=None):  # noqa: A002
         if isinstance(type, device):

@@ -58,7 +58,7 @@ class Meta:
         return self.special
 
 
-_table = {}
+_table: dict = {}
 
 
 def meta_of(shape, dtype, strides=None, device=devices.cpu, layout="strided"):

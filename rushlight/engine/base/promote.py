@@ -4,7 +4,7 @@ from . import dtypes
 from .dtypes import COMPLEX, FLOAT, promote_types
 
 _default = [dtypes.float32]
-_on_change = []  # caches that depend on the default dtype register a clearing function here
+_on_change: list = []  # caches that depend on the default dtype register a clearing function here
 
 
 def get_default_dtype():

@@ -27,7 +27,7 @@ def _real(op, common):
 
 
 def _rule(slope):
-    """vjp of a function of one operand: `slope(g, out, x, *parameters)`, all in the compute type."""
+    """vjp of a function of one operand: `slope(g, out, x, *parameters)` in the compute type."""
     def vjp(grads, outputs, self, **parameters):
         x = wide(self)
         numbers = [v if isinstance(v, str) else number_like(v, x) for v in parameters.values()]
@@ -251,8 +251,8 @@ def gelu(self, approximate):
     raise RuntimeError("approximate argument must be either none or tanh.")
 
 
-@activation("tanhshrink(Tensor self) -> Tensor", spaces=("nn",), node="SubBackward0", promote="float",
-            dtypes=None)
+@activation("tanhshrink(Tensor self) -> Tensor", spaces=("nn",), node="SubBackward0",
+            promote="float", dtypes=None)
 def tanhshrink(self):
     """``x - tanh(x)``."""
     return self - L.tanh(self)
@@ -299,7 +299,7 @@ def glu(self, dim):
           strides=lambda metas, out: [metas[0].strides if metas[0].dense else None],
           node="PreluKernelBackward0")
 def prelu(self, weight):
-    """x where positive, else ``weight * x``; weight is one number or one per channel (dimension 1)."""
+    """x where positive, else ``weight * x``; weight holds one number, or one per channel."""
     if weight.dtype is not self.dtype:
         raise RuntimeError("prelu: Type promoting not supported. Got "
                            f"{self.dtype.type_name} and {weight.dtype.type_name}")
@@ -311,8 +311,9 @@ def prelu(self, weight):
             raise RuntimeError("Not allow zero-dim input tensor.")
         channels = self.shape[1] if self.ndim > 1 else 1
         if channels != weight.shape[0]:
-            raise RuntimeError("Mismatch of parameter numbers and input channel size. Found parameter "
-                               f"numbers = {weight.shape[0]} and channel size = {channels}.")
+            raise RuntimeError("Mismatch of parameter numbers and input channel size. Found "
+                               f"parameter numbers = {weight.shape[0]} and channel size = "
+                               f"{channels}.")
         weight = L.reshape(weight, (weight.shape[0], *(1,) * (self.ndim - 2)))
     else:
         weight = L.reshape(weight, ())
@@ -329,8 +330,8 @@ def rrelu_training(self, noise):
 
 def _rrelu(input, lower, upper, training, inplace):
     if lower > upper:
-        raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, but found "
-                           f"{lower} and {upper}")
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound, but "
+                           f"found {lower} and {upper}")
     if not training:
         return T.nn.leaky_relu(input, (lower + upper) / 2, inplace)
     noise = T.rrelu_noise(input, lower, upper).to(input.dtype)

@@ -66,8 +66,8 @@ def _fold_heads(g, x):
     return sum_to(g, x.shape)
 
 
-def _attention_gradient(grads, outputs, query, key, value, attn_mask, dropout_mask, is_causal, scale,
-                        enable_gqa):
+def _attention_gradient(grads, outputs, query, key, value, attn_mask, dropout_mask, is_causal,
+                        scale, enable_gqa):
     q, k, v = _operands(query, key, value, enable_gqa)
     g = wide(grads[0])
     p = _attention_weights(_scores(q, k, attn_mask, is_causal, scale))
@@ -88,9 +88,10 @@ def _attention_gradient(grads, outputs, query, key, value, attn_mask, dropout_ma
     return found
 
 
-@operator("_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask, Tensor? dropout_mask, "
-          "bool is_causal, float? scale, bool enable_gqa) -> Tensor", variants="internal",
-          vjp=_attention_gradient, node="ScaledDotProductFlashAttentionForCpuBackward0")
+@operator("_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask, Tensor? "
+          "dropout_mask, bool is_causal, float? scale, bool enable_gqa) -> Tensor",
+          variants="internal", vjp=_attention_gradient,
+          node="ScaledDotProductFlashAttentionForCpuBackward0")
 def attention(query, key, value, attn_mask, dropout_mask, is_causal, scale, enable_gqa):
     """softmax(query key^T scale + mask) value, dropped weights scaled by `dropout_mask`."""
     q, k, v = _operands(query, key, value, enable_gqa)
@@ -102,23 +103,25 @@ def attention(query, key, value, attn_mask, dropout_mask, is_causal, scale, enab
 
 def _check(query, key, value, attn_mask, is_causal, enable_gqa):
     if query.dtype is not key.dtype or query.dtype is not value.dtype:
-        raise RuntimeError("Expected query, key, and value to have the same dtype, but got query.dtype: "
-                           f"{query.dtype} key.dtype: {key.dtype} and value.dtype: {value.dtype} instead.")
+        raise RuntimeError("Expected query, key, and value to have the same dtype, but got "
+                           f"query.dtype: {query.dtype} key.dtype: {key.dtype} and value.dtype: "
+                           f"{value.dtype} instead.")
     if query.ndim < 2 or key.ndim < 2 or value.ndim < 2:
-        raise RuntimeError("Expected query, key, and value to all be  at least 2 dimensional, but got "
-                           f"query.dim: {query.ndim}, key.dim: {key.ndim} and value.dim: {value.ndim} "
-                           "instead.")
+        raise RuntimeError("Expected query, key, and value to all be  at least 2 dimensional, but "
+                           f"got query.dim: {query.ndim}, key.dim: {key.ndim} and value.dim: "
+                           f"{value.ndim} instead.")
     if attn_mask is not None:
         if attn_mask.dtype is not T.bool and attn_mask.dtype is not query.dtype \
                 and attn_mask.dtype is not T.float32:
-            raise RuntimeError("Expected attn_mask dtype to be bool or float or to match query dtype, but "
-                               f"got attn_mask.dtype: {attn_mask.dtype} and  query.dtype: {query.dtype} "
-                               "instead.")
+            raise RuntimeError("Expected attn_mask dtype to be bool or float or to match query "
+                               f"dtype, but got attn_mask.dtype: {attn_mask.dtype} and  "
+                               f"query.dtype: {query.dtype} instead.")
         if is_causal:
-            raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when "
-                               "is_causal=True")
+            raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be "
+                               "set when is_causal=True")
     if enable_gqa and (query.shape[-3] % key.shape[-3] or query.shape[-3] % value.shape[-3]):
-        raise RuntimeError("Number of heads in key and value must divide the number of heads in query")
+        raise RuntimeError("Number of heads in key and value must divide the number of heads in "
+                           "query")
 
 
 @composite("nn")
@@ -158,8 +161,8 @@ def _is_batched(query, key, value, key_padding_mask, attn_mask, num_heads):
     batched = query.ndim == 3
     what = f"For {'batched (3-D)' if batched else 'unbatched (2-D)'} `query`, expected "
     _need(key.ndim == value.ndim == query.ndim,
-          f"{what}`key` and `value` to be {query.ndim}-D but found {key.ndim}-D and {value.ndim}-D tensors "
-          "respectively")
+          f"{what}`key` and `value` to be {query.ndim}-D but found {key.ndim}-D and {value.ndim}-D "
+          "tensors respectively")
     if key_padding_mask is not None:
         _need(key_padding_mask.ndim == query.ndim - 1,
               f"{what}`key_padding_mask` to be `None` or {query.ndim - 1}-D but found "
@@ -189,8 +192,8 @@ def canonical_mask(mask, mask_name, other_type, other_name, target_type, check_o
     if mask.dtype is not T.bool and not floating:
         raise AssertionError(f"only bool and floating types of {mask_name} are supported")
     if check_other and other_type is not None and mask.dtype is not other_type:
-        warnings.warn(f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type "
-                      "for both instead.", stacklevel=4)
+        warnings.warn(f"Support for mismatched {mask_name} and {other_name} is deprecated. Use "
+                      "same type for both instead.", stacklevel=4)
     if floating:
         return mask
     return T.zeros_like(mask, dtype=target_type).masked_fill_(mask, -math.inf)
@@ -207,7 +210,8 @@ def _projected(query, key, value, packed, separate, bias):
             return [joined[..., i * size:(i + 1) * size] for i in range(3)]
         rest = T.nn.linear(key, packed[size:], None if bias is None else bias[size:])
         return [T.nn.linear(query, weights[0], biases[0]), rest[..., :size], rest[..., size:]]
-    return [T.nn.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
+    operands = (query, key, value)
+    return [T.nn.linear(*args) for args in zip(operands, weights, biases, strict=True)]
 
 
 def _check_weights(query, key, value, embed_dim, num_heads, packed, separate):
@@ -216,12 +220,14 @@ def _check_weights(query, key, value, embed_dim, num_heads, packed, separate):
     _need(size // num_heads * num_heads == size,
           f"embed_dim {size} not divisible by num_heads {num_heads}")
     if packed is None:
-        _need(key.shape[:2] == value.shape[:2], f"key's sequence and batch dims {key.shape[:2]} do not "
+        _need(key.shape[:2] == value.shape[:2], f"key's sequence and batch dims {key.shape[:2]} do "
+                                                "not "
               f"match value's {value.shape[:2]}")
         for name, w in zip("qkv", separate, strict=True):
             _need(w is not None, f"use_separate_proj_weight is True but {name}_proj_weight is None")
     else:
-        _need(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
+        _need(key.shape == value.shape, f"key shape {key.shape} does not match value shape "
+                                        f"{value.shape}")
 
 
 def _full_attention_mask(attn_mask, tgt_len, src_len, batch, num_heads):
@@ -274,17 +280,18 @@ def _without_weights(q, k, v, mask, dropout_p, is_causal, batch, num_heads):
 
 @composite("nn")
 def multi_head_attention_forward(
-        query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v,
-        add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None,
-        need_weights=True, attn_mask=None, use_separate_proj_weight=False, q_proj_weight=None,
-        k_proj_weight=None, v_proj_weight=None, static_k=None, static_v=None,
+        query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k,
+        bias_v, add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training=True,
+        key_padding_mask=None, need_weights=True, attn_mask=None, use_separate_proj_weight=False,
+        q_proj_weight=None, k_proj_weight=None, v_proj_weight=None, static_k=None, static_v=None,
         average_attn_weights=True, is_causal=False):
     """nn.MultiheadAttention as a function of its parameters.
 
     Args:
         query, key, value: (L, N, E), (S, N, E), (S, N, E), or without N.
-        in_proj_weight: (3 E, E); with `use_separate_proj_weight` the three separate weights instead.
-        key_padding_mask: (N, S), attn_mask: (L, S) or (N heads, L, S): bool (True is left out) or added.
+        in_proj_weight: (3 E, E), or three weights with `use_separate_proj_weight`.
+        key_padding_mask: (N, S), attn_mask: (L, S) or (N heads, L, S): bool (True is left out) or
+            added.
 
     Returns: (output (L, N, E), weights (N, L, S), averaged over heads if asked; None without
         `need_weights`).
@@ -297,9 +304,9 @@ def multi_head_attention_forward(
             key_padding_mask = key_padding_mask.unsqueeze(0)
     tgt_len, batch, size = query.shape
     src_len = key.shape[0]
-    key_padding_mask = T.nn._canonical_mask(key_padding_mask, "key_padding_mask",
-                                      None if attn_mask is None else attn_mask.dtype, "attn_mask",
-                                      query.dtype)
+    other = T.nn._none_or_dtype(attn_mask)
+    key_padding_mask = T.nn._canonical_mask(key_padding_mask, "key_padding_mask", other,
+                                            "attn_mask", query.dtype)
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
     if is_causal and key_padding_mask is None and not need_weights:
@@ -331,7 +338,8 @@ def multi_head_attention_forward(
         out, weights = _with_weights(q, k, v, mask, dropout_p)
     else:
         out = _without_weights(q, k, v, mask, dropout_p, is_causal, batch, num_heads)
-    out = T.nn.linear(out.transpose(0, 1).reshape(tgt_len, batch, size), out_proj_weight, out_proj_bias)
+    out = T.nn.linear(out.transpose(0, 1).reshape(tgt_len, batch, size), out_proj_weight,
+                      out_proj_bias)
     out = out if batched else out.squeeze(1)
     if not need_weights:
         return out, None

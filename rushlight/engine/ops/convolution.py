@@ -11,16 +11,17 @@ def _listed(value, rank, name):
     """One number per spatial dimension."""
     value = (value,) if isinstance(value, int) else tuple(value)
     if len(value) not in (1, rank):
-        raise RuntimeError(f"expected {name} to be a single integer value or a list of {rank} values to "
-                           f"match the convolution dimensions, but got {name}={list(value)}")
+        raise RuntimeError(f"expected {name} to be a single integer value or a list of {rank} "
+                           "values to match the convolution dimensions, but got "
+                           f"{name}={list(value)}")
     return value * rank if len(value) == 1 else value
 
 
 def _batched(input, rank, name):
     """(input with a batch dimension, had it none?)."""
     if input.ndim not in (rank + 1, rank + 2):
-        raise RuntimeError(f"Expected {rank + 1}D (unbatched) or {rank + 2}D (batched) input to {name}, "
-                           f"but got input of size: {list(input.shape)}")
+        raise RuntimeError(f"Expected {rank + 1}D (unbatched) or {rank + 2}D (batched) input to "
+                           f"{name}, but got input of size: {list(input.shape)}")
     if input.ndim == rank + 2:
         return input, False
     return L.unsqueeze(input, 0), True
@@ -53,9 +54,9 @@ def _check_geometry(stride, padding, dilation, groups, output_padding=()):
 def _check_weight(x, weight, bias, groups, transposed, unbatched=False):
     shown = list(weight.shape)
     if weight.ndim != x.ndim:
-        raise RuntimeError(f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional "
-                           f"weight {shown}, but got {x.ndim}-dimensional input of size "
-                           f"{list(x.shape)} instead")
+        raise RuntimeError(f"Expected {weight.ndim}-dimensional input for "
+                           f"{weight.ndim}-dimensional weight {shown}, but got "
+                           f"{x.ndim}-dimensional input of size {list(x.shape)} instead")
     out = weight.shape[1] * groups if transposed else weight.shape[0]
     given = x.shape[1:] if unbatched else x.shape
     if transposed:
@@ -64,23 +65,23 @@ def _check_weight(x, weight, bias, groups, transposed, unbatched=False):
                                f"{list(given)} to have {weight.shape[0]} channels, but got "
                                f"{x.shape[1]} channels instead")
         if weight.shape[0] % groups:
-            raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at "
-                               f"dimension 0, but got weight of size {shown} instead")
+            raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by "
+                               f"{groups} at dimension 0, but got weight of size {shown} instead")
     else:
         if weight.shape[0] < groups:
             raise RuntimeError(f"Given groups={groups}, expected weight to be at least {groups} at "
                                f"dimension 0, but got weight of size {shown} instead")
         if weight.shape[0] % groups:
-            raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at "
-                               f"dimension 0, but got weight of size {shown} instead")
+            raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by "
+                               f"{groups} at dimension 0, but got weight of size {shown} instead")
         if x.shape[1] != weight.shape[1] * groups:
             raise RuntimeError(f"Given groups={groups}, weight of size {shown}, expected input"
-                               f"{list(given)} to have {weight.shape[1] * groups} channels, but got "
-                               f"{x.shape[1]} channels instead")
+                               f"{list(given)} to have {weight.shape[1] * groups} channels, but "
+                               f"got {x.shape[1]} channels instead")
     if bias is not None and tuple(bias.shape) != (out,):
         raise RuntimeError(f"Given {'transposed=1, ' if transposed else ''}weight of size {shown}, "
-                           f"expected bias to be 1-dimensional with {out} elements, but got bias of size "
-                           f"{list(bias.shape)} instead")
+                           f"expected bias to be 1-dimensional with {out} elements, but got bias "
+                           f"of size {list(bias.shape)} instead")
 
 
 def _check_sizes(x, weight, padding, dilation):
@@ -90,8 +91,9 @@ def _check_sizes(x, weight, padding, dilation):
         raise RuntimeError("kernel size should be greater than zero, but got kernel size "
                            f"{list(weight.shape[2:])}")
     if any(n < r for n, r in zip(sizes, reach, strict=True)):
-        raise RuntimeError(f"Calculated padded input size per channel: ({_joined(sizes)}). Kernel size: "
-                           f"({_joined(reach)}). Kernel size can't be greater than actual input size")
+        raise RuntimeError(f"Calculated padded input size per channel: ({_joined(sizes)}). Kernel "
+                           f"size: ({_joined(reach)}). Kernel size can't be greater than actual "
+                           "input size")
 
 
 def _joined(sizes):
@@ -114,7 +116,8 @@ def _named_padding(x, weight, stride, padding, dilation):
 def _with_bias(out, bias):
     if bias is None:
         return out
-    return out + L.broadcast(L.reshape(L.cast(bias, out.dtype), (out.shape[1],) + (1,) * (out.ndim - 2)),
+    return out + L.broadcast(L.reshape(L.cast(bias, out.dtype),
+                                       (out.shape[1],) + (1,) * (out.ndim - 2)),
                              out.shape)
 
 
@@ -169,14 +172,15 @@ def _transposed(rank, name):
         _check_weight(x, weight, bias, groups, True, unbatched)
         for extra, s, d in zip(output_padding, stride, dilation, strict=True):
             if extra >= s and extra >= d:
-                raise RuntimeError("output padding must be smaller than either stride or dilation, but "
-                                   f"got output_padding: {list(output_padding)}, stride: {list(stride)}, "
-                                   f"dilation: {list(dilation)}")
+                raise RuntimeError("output padding must be smaller than either stride or dilation, "
+                                   f"but got output_padding: {list(output_padding)}, stride: "
+                                   f"{list(stride)}, dilation: {list(dilation)}")
         sizes = [(n - 1) * s - 2 * p + d * (k - 1) + extra + 1 for n, s, p, d, k, extra in zip(
             x.shape[2:], stride, padding, dilation, weight.shape[2:], output_padding, strict=True)]
         if any(n <= 0 for n in sizes):
-            raise RuntimeError(f"Given input size per channel: ({_joined(x.shape[2:])}). Calculated output "
-                               f"size per channel: ({_joined(sizes)}). Output size is too small")
+            raise RuntimeError(f"Given input size per channel: ({_joined(x.shape[2:])}). "
+                               f"Calculated output size per channel: ({_joined(sizes)}). Output "
+                               "size is too small")
         # output_padding beyond the stride: zeros behind x keep conv(result) in the shape of x
         behind = [extra // s for extra, s in zip(output_padding, stride, strict=True)]
         x = L.pad(x, (0,) * x.ndim, (0, 0, *behind))
@@ -185,7 +189,7 @@ def _transposed(rank, name):
         out = _conv_transpose(L.cast(x, compute), L.cast(weight, compute), shape, stride=stride,
                               padding=padding, dilation=dilation, groups=groups)
         return _finish(_with_bias(out, bias), input, unbatched)
-    body.__doc__ = f"""Transposed convolution over {rank} spatial dimension(s): the gradient of conv{rank}d.
+    body.__doc__ = f"""Transposed convolution over {rank} spatial dimension(s).
 
     Args:
         input: (N, C, *sizes) or (C, *sizes).
@@ -211,8 +215,8 @@ for _rank in (1, 2, 3):
 def conv_tbc(input, weight, bias, pad=0):
     """1-d convolution of a sequence laid out (time, batch, channels); weight (kernel, in, out)."""
     if input.ndim != 3 or weight.ndim != 3 or bias.ndim != 1:
-        raise RuntimeError("Input must have 3 dims: time, batch, in_channel; weight 3 dims: kernel_width, "
-                           "in_channels, out_channels; bias must be 1-D")
+        raise RuntimeError("Input must have 3 dims: time, batch, in_channel; weight 3 dims: "
+                           "kernel_width, in_channels, out_channels; bias must be 1-D")
     if input.shape[2] != weight.shape[1]:
         raise RuntimeError("Input dim 2 (input channels) is not == dim 1 in the weight tensor")
     out = T.nn.conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, 1, pad)
@@ -241,8 +245,8 @@ def _check_positive(kernel, dilation, padding, stride):
                              ("padding", padding, 0), ("stride", stride, 1)):
         if any(v < low for v in value):
             what = "non-negative" if low == 0 else "greater than zero"
-            raise RuntimeError(f"{name.replace('_size', ' size')} should be {what}, but got {name}: "
-                               f"{list(value)}")
+            raise RuntimeError(f"{name.replace('_size', ' size')} should be {what}, but got "
+                               f"{name}: {list(value)}")
 
 
 @operator("unfold(Tensor self, int[2] kernel_size, int[2] dilation=1, int[2] padding=0, "
@@ -253,17 +257,17 @@ def unfold(self, kernel_size, dilation, padding, stride):
                                                padding=padding, stride=stride)
     _check_positive(kernel, dilation, padding, stride)
     if self.ndim not in (3, 4) or 0 in self.shape[-3:]:
-        raise RuntimeError("Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other "
-                           f"non-zero dimensions for input, but got: {list(self.shape)}")
+        raise RuntimeError("Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and "
+                           f"other non-zero dimensions for input, but got: {list(self.shape)}")
     x = self if self.ndim == 4 else L.unsqueeze(self, 0)
     n, c = x.shape[:2]
     blocks = _blocks(x.shape[2:], kernel, dilation, padding, stride)
     if any(b < 1 for b in blocks):
         raise RuntimeError(f"Given input with spatial size ({x.shape[2]}, {x.shape[3]}), "
                            f"kernel_size=({kernel[0]}, {kernel[1]}), dilation=({dilation[0]}, "
-                           f"{dilation[1]}), padding=({padding[0]}, {padding[1]}), calculated shape of the "
-                           f"array of sliding blocks as ({blocks[0]}, {blocks[1]}), but its components "
-                           "must be at least one.")
+                           f"{dilation[1]}), padding=({padding[0]}, {padding[1]}), calculated "
+                           f"shape of the array of sliding blocks as ({blocks[0]}, {blocks[1]}), "
+                           "but its components must be at least one.")
     x = L.pad(x, (0, 0, *padding), (0, 0, *padding))
     taps = [_tap(x, i * dilation[0], j * dilation[1], blocks, stride)
             for i in range(kernel[0]) for j in range(kernel[1])]
@@ -287,22 +291,23 @@ def fold(self, output_size, kernel_size, dilation, padding, stride):
         stride=stride)
     _check_positive(kernel, dilation, padding, stride)
     if self.ndim not in (2, 3) or 0 in self.shape[-2:]:
-        raise RuntimeError("Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and "
-                           f"non-zero dimensions for input, but got: {list(self.shape)}")
+        raise RuntimeError("Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch "
+                           f"size and non-zero dimensions for input, but got: {list(self.shape)}")
     x = self if self.ndim == 3 else L.unsqueeze(self, 0)
     n, rows, columns = x.shape
     taps = kernel[0] * kernel[1]
     if rows % taps:
         raise RuntimeError("Expected size of input's dimension 1 to be divisible by the product of "
-                           f"kernel_size, but got input.size(1)={rows} and kernel_size=({kernel[0]}, "
-                           f"{kernel[1]}).")
+                           f"kernel_size, but got input.size(1)={rows} and "
+                           f"kernel_size=({kernel[0]}, {kernel[1]}).")
     blocks = _blocks(size, kernel, dilation, padding, stride)
     if blocks[0] * blocks[1] != columns:
         raise RuntimeError(f"Given output_size=({size[0]}, {size[1]}), kernel_size=({kernel[0]}, "
-                           f"{kernel[1]}), dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, "
-                           f"{padding[1]}), stride=({stride[0]}, {stride[1]}), expected size of input's "
-                           f"dimension 2 to match the calculated number of sliding blocks {blocks[0]} * "
-                           f"{blocks[1]} = {blocks[0] * blocks[1]}, but got input.size(2)={columns}.")
+                           f"{kernel[1]}), dilation=({dilation[0]}, {dilation[1]}), "
+                           f"padding=({padding[0]}, {padding[1]}), stride=({stride[0]}, "
+                           f"{stride[1]}), expected size of input's dimension 2 to match the "
+                           f"calculated number of sliding blocks {blocks[0]} * {blocks[1]} = "
+                           f"{blocks[0] * blocks[1]}, but got input.size(2)={columns}.")
     if any(b < 1 for b in blocks):
         raise RuntimeError("Given output_size, calculated shape of the array of sliding blocks as "
                            f"({blocks[0]}, {blocks[1]}), which is too small (non-positive)")

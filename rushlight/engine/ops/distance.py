@@ -1,4 +1,4 @@
-"""Distances and similarities between vectors: pairwise, all pairs, cosine; and normalization by a norm."""
+"""Distances and similarities between vectors, and normalization by norms."""
 
 import math
 
@@ -40,8 +40,9 @@ def _common(a, b):
     return common if common.category >= dtypes.FLOAT else get_default_dtype()
 
 
-@operator("pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, bool keepdim=False)"
-          " -> Tensor", variants="function,nn", structural=("p", "eps"), node="NormBackward1")
+@operator("pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, bool "
+          "keepdim=False) -> Tensor", variants="function,nn", structural=("p", "eps"),
+          node="NormBackward1")
 def pairwise_distance(x1, x2, p, eps, keepdim):
     """p-norm over the last dimension of ``x1 - x2 + eps``."""
     common = _common(x1, x2)
@@ -78,8 +79,8 @@ def _unit(x, p, axes, eps):
 def normalize(self, p, dim, eps):
     """Vectors along `dim` divided by their p-norm (at least `eps`)."""
     if self.dtype.category < dtypes.FLOAT:
-        raise RuntimeError("linalg.vector_norm: Expected a floating point or complex tensor as input. "
-                           f"Got {self.dtype.type_name}")
+        raise RuntimeError("linalg.vector_norm: Expected a floating point or complex tensor as "
+                           f"input. Got {self.dtype.type_name}")
     axes = [wrap_dim(dim, self.ndim)] if self.ndim else []
     return _unit(self, p, axes, eps)
 
@@ -97,8 +98,8 @@ def cdist(x1, x2, p, compute_mode):
             raise RuntimeError("cdist only supports at least 2D tensors, "
                                f"{name} got: {x.ndim}D")
     if x1.shape[-1] != x2.shape[-1]:
-        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: "
-                           f"{x2.shape[-1]}")
+        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} "
+                           f"X2: {x2.shape[-1]}")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     common = dtypes.promote_types(x1.dtype, x2.dtype)

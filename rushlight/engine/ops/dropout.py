@@ -1,4 +1,4 @@
-"""Dropout and its relatives: masks are drawn at once, in PyTorch's order, the product is recorded."""
+"""Dropout and its relatives: masks are drawn at once, in PyTorch's order; products are recorded."""
 
 import math
 import warnings
@@ -107,20 +107,21 @@ def _channels(input, p, training, inplace, rank):
     return x.squeeze(0) if unbatched else x
 
 
-def _advise(name, input, expected, text):
+def _advise(name, input, expected):
     if input.ndim not in expected:
-        warnings.warn(f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will "
-                      f"result in an error in a future release. {text}", stacklevel=5)
+        warnings.warn(f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and "
+                      "will result in an error in a future release. To retain the behavior and "
+                      "silence this warning, please use dropout instead.", stacklevel=5)
 
 
 @composite("nn")
 def dropout1d(input, p=0.5, training=True, inplace=False):
     """Zero whole channels of (N, C, L) or (C, L)."""
     if input.ndim not in (2, 3):
-        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. "
-                           "Note that dropout1d exists to provide channel-wise dropout on inputs with 1 "
-                           "spatial dimension, a channel dimension, and an optional batch dimension (i.e. "
-                           "2D or 3D inputs).")
+        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D "
+                           "input. Note that dropout1d exists to provide channel-wise dropout on "
+                           "inputs with 1 spatial dimension, a channel dimension, and an optional "
+                           "batch dimension (i.e. 2D or 3D inputs).")
     return _channels(input, p, training, inplace, 1)
 
 
@@ -128,14 +129,14 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
 def dropout2d(input, p=0.5, training=True, inplace=False):
     """Zero whole channels of (N, C, H, W)."""
     _check(p)
-    _advise("dropout2d", input, (3, 4), "To retain the behavior and silence this warning, please use "
-            "dropout instead.")
+    _advise("dropout2d", input, (3, 4))
     if input.ndim == 3:
-        warnings.warn("dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D "
-                      "dropout behavior is desired - input is interpreted as shape (N, C, L), where C is "
-                      "the channel dim. This behavior will change in a future release to interpret the "
-                      "input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D "
-                      "channel-wise dropout behavior, please switch to using dropout1d instead.",
+        warnings.warn("dropout2d: Received a 3D input to dropout2d and assuming that channel-wise "
+                      "1D dropout behavior is desired - input is interpreted as shape (N, C, L), "
+                      "where C is the channel dim. This behavior will change in a future release "
+                      "to interpret the input as one without a batch dimension, i.e. shape (C, H, "
+                      "W). To maintain the 1D channel-wise dropout behavior, please switch to "
+                      "using dropout1d instead.",
                       stacklevel=4)
     return _dropped(input, p, training, inplace, True)
 
@@ -144,8 +145,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
 def dropout3d(input, p=0.5, training=True, inplace=False):
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W)."""
     _check(p)
-    _advise("dropout3d", input, (4, 5), "To retain the behavior and silence this warning, please use "
-            "dropout instead.")
+    _advise("dropout3d", input, (4, 5))
     return _channels(input, p, training, inplace, 3)
 
 

@@ -22,9 +22,10 @@ def _check_table(weight, indices, name):
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     if indices.dtype not in (dtypes.int64, dtypes.int32):
-        raise RuntimeError("Expected tensor for argument #1 'indices' to have one of the following scalar "
-                           f"types: Long, Int; but got torch.{indices.dtype.type_name}Tensor instead "
-                           f"(while checking arguments for {name})")
+        raise RuntimeError("Expected tensor for argument #1 'indices' to have one of the following "
+                           "scalar types: Long, Int; but got "
+                           f"torch.{indices.dtype.type_name}Tensor instead (while checking "
+                           f"arguments for {name})")
 
 
 # ------------------------------------------------------------------------------- embedding
@@ -45,15 +46,17 @@ def _frequencies(index, weight, dtype):
     return L.take(L.put(zeros, index, L.const(index, 1, dtype, index.shape), "add"), index)
 
 
-@operator("embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, "
-          "bool sparse=False) -> Tensor", variants="function", vjp=_embedding_gradient)
+@operator("embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool "
+          "scale_grad_by_freq=False, bool sparse=False) -> Tensor", variants="function",
+          vjp=_embedding_gradient)
 def embedding(weight, indices, padding_idx, scale_grad_by_freq, sparse):
-    """Rows of a table: weight (V, D), indices of any shape S: (S, D); its gradient is always dense."""
+    """Rows of a table: weight (V, D), indices of any shape S: (S, D); the gradient is dense."""
     _check_table(weight, indices, "embedding")
     return L.take(weight, row_index(indices, weight.shape[0]))
 
 
-@mutation("_embedding_renorm(Tensor self, Tensor indices, float max_norm, float norm_type) -> Tensor",
+@mutation("_embedding_renorm(Tensor self, Tensor indices, float max_norm, float norm_type) -> "
+          "Tensor",
           structural=("norm_type",), differentiable=False)
 def embedding_renorm(self, indices, max_norm, norm_type):
     """Scale the rows that are looked up down to `max_norm`."""
@@ -81,8 +84,10 @@ def _renormed(weight, indices, max_norm, norm_type):
 
 
 def _check_known(indices, rows):
-    """Refuse indices out of range at the call where their values are known already; those still to be
-    computed are checked when they are used."""
+    """Refuse indices out of range at the call where their values are known already.
+
+    Those still to be computed are checked when they are used.
+    """
     if indices._st.segment is None and indices.numel() and indices.device.type != "meta":
         values = indices._array()
         if values.min() < 0 or values.max() >= rows:
@@ -117,7 +122,8 @@ def nn_embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
         raise RuntimeError("'weight' must be 2-D")
     _check_known(input, weight.shape[0])
     _renormed(weight, input, max_norm, norm_type)
-    return T.embedding(weight, input, _padding(padding_idx, weight.shape[0]), scale_grad_by_freq, sparse)
+    padding = _padding(padding_idx, weight.shape[0])
+    return T.embedding(weight, input, padding, scale_grad_by_freq, sparse)
 
 
 # ---------------------------------------------------------------------------------- bags
@@ -163,7 +169,8 @@ def _bag_rows(weight, index, counted, per_sample_weights, lowest):
 def embedding_bag_values(weight, indices, offsets, per_sample_weights, mode, include_last_offset,
                          padding_idx, scale_grad_by_freq):
     """Sum, mean or maximum of the rows of each bag; an empty bag gives zeros."""
-    index, bag, bags, counted = _bag_parts(weight, indices, offsets, include_last_offset, padding_idx)
+    index, bag, bags, counted = _bag_parts(weight, indices, offsets, include_last_offset,
+                                           padding_idx)
     rows = _bag_rows(weight, index, counted, per_sample_weights, -math.inf if mode == "max" else 0)
     shape = (bags, weight.shape[1])
     sizes, safe = _bag_sizes(bag, bags, counted, rows.dtype)
@@ -176,7 +183,8 @@ def embedding_bag_values(weight, indices, offsets, per_sample_weights, mode, inc
 
 def _bag_gradient(g, out, weight, indices, offsets, per_sample_weights, mode, include_last_offset,
                   padding_idx, scale_grad_by_freq):
-    index, bag, bags, counted = _bag_parts(weight, indices, offsets, include_last_offset, padding_idx)
+    index, bag, bags, counted = _bag_parts(weight, indices, offsets, include_last_offset,
+                                           padding_idx)
     g = wide(g)
     if mode == "mean":
         g = g / _over(_bag_sizes(bag, bags, counted, g.dtype)[1], g)
@@ -206,15 +214,16 @@ def _to_winners(each, rows, top, bag, bags):
 def _checked_bags(input, offsets, per_sample_weights, mode, weight):
     """(1-d indices, offsets, 1-d weights per sample) of both forms of input."""
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
-        raise ValueError(f"embedding_bag: If per_sample_weights ({tuple(per_sample_weights.shape)}) is not "
-                         f"None, then it must have the same shape as the input ({tuple(input.shape)})")
+        raise ValueError("embedding_bag: If per_sample_weights "
+                         f"({tuple(per_sample_weights.shape)}) is not None, then it must have the "
+                         f"same shape as the input ({tuple(input.shape)})")
     if weight.ndim != 2:
         raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
     if input.ndim == 2:
         if offsets is not None:
-            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a "
-                             f"mini-batch of fixed length sequences. However, found offsets of type "
-                             f"{type(offsets)}")
+            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is "
+                             "a mini-batch of fixed length sequences. However, found offsets of "
+                             f"type {type(offsets)}")
         n, size = input.shape
         offsets = T.arange(0, n * size, size) if size else T.zeros(n, dtype=T.int64)
         flat = None if per_sample_weights is None else per_sample_weights.reshape(-1)
@@ -252,9 +261,9 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
     if mode == "max" and scale_grad_by_freq:
         raise ValueError("max mode does not support scaling the gradient by the frequency")
     if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError("embedding_bag: per_sample_weights was not None. per_sample_weights is "
-                                  f"only supported for mode='sum' (got mode='{mode}'). Please open a "
-                                  "feature request on GitHub.")
+        raise NotImplementedError("embedding_bag: per_sample_weights was not None. "
+                                  "per_sample_weights is only supported for mode='sum' (got "
+                                  f"mode='{mode}'). Please open a feature request on GitHub.")
     indices, offsets, weights = _checked_bags(input, offsets, per_sample_weights, mode, weight)
     if include_last_offset and offsets.shape[0] == 0:
         raise RuntimeError("include_last_offset: number of offset should be at least 1")

@@ -87,31 +87,33 @@ def _spread(g, like, reduction):
     return g / count if reduction == "mean" and count else g
 
 
-@operator(f"binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, {LEGACY}) -> Tensor",
+@operator(f"binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, {LEGACY}) -> "
+          "Tensor",
           variants="nn", vjp=_bce_gradient)
 def binary_cross_entropy(input, target, weight, size_average, reduce, reduction):
     """``-(t log(x) + (1 - t) log(1 - x))`` of probabilities; logarithms are at least -100."""
     how = chosen_reduction(reduction, size_average, reduce)
     if input.shape != target.shape:
-        raise ValueError(f"Using a target size (torch.Size({list(target.shape)})) that is different to "
-                         f"the input size (torch.Size({list(input.shape)})) is deprecated. Please "
-                         "ensure they have the same size.")
+        raise ValueError(f"Using a target size (torch.Size({list(target.shape)})) that is "
+                         f"different to the input size (torch.Size({list(input.shape)})) is "
+                         "deprecated. Please ensure they have the same size.")
     if target.dtype is not input.dtype:
-        raise RuntimeError(f"Found dtype {target.dtype.type_name} but expected {input.dtype.type_name}")
+        raise RuntimeError(f"Found dtype {target.dtype.type_name} but expected "
+                           f"{input.dtype.type_name}")
     dtype, (x, t, w) = aligned(input, target, weight)
     values = (t - 1) * _bounded_log(1 - x) - t * _bounded_log(x)
     return reduced(_weighted(values, w), how, dtype)
 
 
-@operator(f"binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, {LEGACY},"
-          " Tensor? pos_weight=None) -> Tensor", variants="nn")
+@operator("binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, "
+          f"{LEGACY}, Tensor? pos_weight=None) -> Tensor", variants="nn")
 def binary_cross_entropy_with_logits(input, target, weight, size_average, reduce, reduction,
                                      pos_weight):
     """Binary cross-entropy of sigmoid(input), stable for large logits."""
     how = chosen_reduction(reduction, size_average, reduce)
     if input.shape != target.shape:
-        raise ValueError(f"Target size (torch.Size({list(target.shape)})) must be the same as input "
-                         f"size (torch.Size({list(input.shape)}))")
+        raise ValueError(f"Target size (torch.Size({list(target.shape)})) must be the same as "
+                         f"input size (torch.Size({list(input.shape)}))")
     dtype, (x, t, w, positive) = aligned(input, target, weight, pos_weight)
     slope = 1 if positive is None else t * (positive - 1) + 1
     return reduced(_weighted((1 - t) * x - slope * log_sigmoid_values(x), w), how, dtype)
@@ -140,7 +142,8 @@ def _xlogx(t):
 @operator(f"kl_div(Tensor input, Tensor target, {LEGACY}, bool log_target=False) -> Tensor",
           variants="nn")
 def kl_div(input, target, size_average, reduce, reduction, log_target):
-    """Pointwise Kullback-Leibler divergence ``t (log(t) - input)``; input holds log-probabilities."""
+    """Pointwise Kullback-Leibler divergence ``t (log(t) - input)``; input holds
+    log-probabilities."""
     how = _kl_reduction(reduction, size_average, reduce)
     dtype, (x, t) = aligned(input, target)
     values = L.exp(t) * (t - x) if log_target else _xlogx(t) - t * x
@@ -154,17 +157,19 @@ def _kl_reduction(reduction, size_average, reduce):
         return reduction
     if reduction == "mean":
         warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the "
-                      "support size.'batchmean' divides only by the batch size, and aligns with the "
-                      "KL div math definition.'mean' will be changed to behave the same as "
+                      "support size.'batchmean' divides only by the batch size, and aligns with "
+                      "the KL div math definition.'mean' will be changed to behave the same as "
                       "'batchmean' in the next major release.", stacklevel=7)
     return chosen_reduction(reduction, size_average, reduce)
 
 
 @operator("poisson_nll_loss(Tensor input, Tensor target, bool log_input=True, bool full=False, "
-          "bool? size_average=None, float eps=1e-08, bool? reduce=None, str reduction='mean') -> Tensor",
+          "bool? size_average=None, float eps=1e-08, bool? reduce=None, str reduction='mean') -> "
+          "Tensor",
           variants="nn")
 def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, reduction):
-    """Negative log-likelihood of a Poisson count; `full` adds Stirling's term for targets above 1."""
+    """Negative log-likelihood of a Poisson count; `full` adds Stirling's term for targets above
+    1."""
     how = chosen_reduction(reduction, size_average, reduce)
     dtype, (x, t) = aligned(input, target, stepwise=True)
     values = L.exp(x) - t * x if log_input else x - t * L.log(x + number_like(eps, x))
@@ -176,7 +181,8 @@ def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, 
 
 @composite("nn")
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
-    """Negative log-likelihood of normal targets of mean `input` and variance `var` (at least eps)."""
+    """Negative log-likelihood of normal targets of mean `input` and variance `var` (at least
+    eps)."""
     if isinstance(var, int | float):
         if var < 0:
             raise ValueError("var has negative entry/entries")
@@ -201,14 +207,14 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 
 
 # ----------------------------------------------------------------------------------- ranking
-@operator(f"margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, {LEGACY})"
-          " -> Tensor", variants="nn", node="MeanBackward0")
+@operator("margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, "
+          f"{LEGACY}) -> Tensor", variants="nn", node="MeanBackward0")
 def margin_ranking_loss(input1, input2, target, margin, size_average, reduce, reduction):
     """``max(0, -target (input1 - input2) + margin)``: target 1 ranks input1 higher, -1 input2."""
     how = chosen_reduction(reduction, size_average, reduce)
     if not input1.ndim == input2.ndim == target.ndim:
-        raise RuntimeError("margin_ranking_loss : All input tensors should have same dimension but got "
-                           f"sizes: input1: torch.Size({list(input1.shape)}), input2: "
+        raise RuntimeError("margin_ranking_loss : All input tensors should have same dimension but "
+                           f"got sizes: input1: torch.Size({list(input1.shape)}), input2: "
                            f"torch.Size({list(input2.shape)}), target: "
                            f"torch.Size({list(target.shape)}) ")
     dtype, (a, b, t) = aligned(input1, input2, target, stepwise=True)
@@ -220,7 +226,8 @@ def _positive(x):
     return L.where(x < 0, L.like(x, 0), x)
 
 
-@operator(f"hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, {LEGACY}) -> Tensor",
+@operator(f"hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, {LEGACY}) -> "
+          "Tensor",
           variants="nn", node="MeanBackward0")
 def hinge_embedding_loss(input, target, margin, size_average, reduce, reduction):
     """x where the target is 1, ``max(0, margin - x)`` where it is -1."""
@@ -232,8 +239,8 @@ def hinge_embedding_loss(input, target, margin, size_average, reduce, reduction)
     return reduced(far + near, how, dtype)
 
 
-@operator(f"cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, {LEGACY})"
-          " -> Tensor", variants="nn", node="MeanBackward0")
+@operator("cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, "
+          f"{LEGACY}) -> Tensor", variants="nn", node="MeanBackward0")
 def cosine_embedding_loss(input1, input2, target, margin, size_average, reduce, reduction):
     """``1 - cos`` of rows with target 1, ``max(0, cos - margin)`` of those with -1."""
     how = chosen_reduction(reduction, size_average, reduce)
@@ -270,8 +277,8 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, s
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
-        raise RuntimeError("The anchor, positive, and negative tensors are expected to have the same "
-                           f"number of dimensions, but got: anchor {anchor.ndim}D, positive "
+        raise RuntimeError("The anchor, positive, and negative tensors are expected to have the "
+                           f"same number of dimensions, but got: anchor {anchor.ndim}D, positive "
                            f"{positive.ndim}D, and negative {negative.ndim}D inputs")
 
     def distance(a, b):
@@ -296,8 +303,8 @@ def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_fu
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
-        raise RuntimeError("The anchor, positive, and negative tensors are expected to have the same "
-                           f"number of dimensions, but got: anchor {anchor.ndim}D, positive "
+        raise RuntimeError("The anchor, positive, and negative tensors are expected to have the "
+                           f"same number of dimensions, but got: anchor {anchor.ndim}D, positive "
                            f"{positive.ndim}D, and negative {negative.ndim}D inputs")
     distance = distance_function or T.nn.pairwise_distance
     return _reduce_tensor(_triplet(anchor, positive, negative, distance, margin, swap), reduction)

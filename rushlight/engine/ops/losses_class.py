@@ -13,9 +13,11 @@ from .softmax import log_softmax_values, softmax_values
 
 # --------------------------------------------------------------------- targets as class indices
 class _Targets:
-    """Class indices seen against scores of shape (N, C, ...) or (C,): what forward and gradient share.
+    """Class indices seen against scores of shape (N, C, ...) or (C,): what forward and gradient
+    share.
 
-    `index` is safe to gather with (errors surface when it runs), `valid` is False where the target is
+    `index` is safe to gather with (errors surface when it runs), `valid` is False where the target
+    is
     ignored, `weights` holds each position's class weight (None: 1).
     """
 
@@ -102,8 +104,8 @@ def _check_targets(scores, target, weight, name):
         raise ValueError(f"Expected 1 or more dimensions (got {scores.ndim})")
     if scores.ndim > 1 and (not target.ndim or scores.shape[0] != target.shape[0]):
         got = target.shape[0] if target.ndim else 0
-        raise ValueError(f"Expected input batch_size ({scores.shape[0]}) to match target batch_size "
-                         f"({got}).")
+        raise ValueError(f"Expected input batch_size ({scores.shape[0]}) to match target "
+                         f"batch_size ({got}).")
     expected = () if scores.ndim == 1 else (scores.shape[0], *scores.shape[2:])
     if tuple(target.shape) != expected:
         if scores.ndim <= 2:
@@ -117,8 +119,8 @@ def _check_targets(scores, target, weight, name):
 def _check_weight(scores, weight):
     classes = scores.shape[1 if scores.ndim > 1 else 0]
     if weight is not None and tuple(weight.shape) != (classes,):
-        raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no "
-                           f"classes but got weight tensor of shape: {list(weight.shape)}")
+        raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or "
+                           f"no classes but got weight tensor of shape: {list(weight.shape)}")
     if weight is not None and weight.dtype is not scores.dtype:
         raise RuntimeError(f"expected scalar type {scores.dtype.type_name} but found "
                            f"{weight.dtype.type_name}")
@@ -128,7 +130,8 @@ _NLL = ("Tensor input, Tensor target, Tensor? weight=None, bool? size_average=No
         "int ignore_index=-100, bool? reduce=None, str reduction='mean'")
 
 
-def _nll_gradient(grads, outputs, input, target, weight, size_average, ignore_index, reduce, reduction):
+def _nll_gradient(grads, outputs, input, target, weight, size_average, ignore_index, reduce,
+                  reduction):
     how = chosen_reduction(reduction, size_average, reduce)
     return {"input": _index_slope(grads[0], wide(input), target, weight, how, ignore_index, 0)}
 
@@ -137,7 +140,8 @@ def _nll_gradient(grads, outputs, input, target, weight, size_average, ignore_in
 def nll_loss(input, target, weight, size_average, ignore_index, reduce, reduction):
     """Minus the log-probability of the target class.
 
-    `input` is (C,), (N, C) or (N, C, d1, ...), target () or (N, d1, ...) of class indices; the mean is
+    `input` is (C,), (N, C) or (N, C, d1, ...), target () or (N, d1, ...) of class indices; the
+    mean is
     weighted by the targets' class weights, and skips targets equal to `ignore_index`.
     """
     how = chosen_reduction(reduction, size_average, reduce)
@@ -146,7 +150,8 @@ def nll_loss(input, target, weight, size_average, ignore_index, reduce, reductio
 
 
 # --------------------------------------------------------------------------- cross-entropy
-def _cross_entropy_gradient(grads, outputs, input, target, weight, size_average, ignore_index, reduce,
+def _cross_entropy_gradient(grads, outputs, input, target, weight, size_average, ignore_index,
+                            reduce,
                             reduction, label_smoothing):
     how = chosen_reduction(reduction, size_average, reduce)
     x = wide(input)
@@ -230,7 +235,8 @@ def cross_entropy(input, target, weight, size_average, ignore_index, reduce, red
         return L.cast(_probability_total(logp, target, weight, how, label_smoothing), input.dtype)
     _check_targets(input, target, weight, "nll_loss")
     logp = log_softmax_values(wide(input), axis)
-    return L.cast(_index_total(logp, target, weight, how, ignore_index, label_smoothing), input.dtype)
+    return L.cast(_index_total(logp, target, weight, how, ignore_index, label_smoothing),
+                  input.dtype)
 
 
 def _check_probabilities(input, target, weight, ignore_index):
@@ -260,8 +266,8 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
         raise RuntimeError("expected linear_weight with dimensionality at least 2, got "
                            f"{linear_weight.ndim}")
     if input.shape[-1] != linear_weight.shape[-1]:
-        raise RuntimeError("expected equal input and linear_weight last dimensions (in_features), got "
-                           f"{input.shape[-1]} and {linear_weight.shape[-1]}, respectively")
+        raise RuntimeError("expected equal input and linear_weight last dimensions (in_features), "
+                           f"got {input.shape[-1]} and {linear_weight.shape[-1]}, respectively")
     classes = linear_weight.shape[:-1]
     if linear_bias is not None and linear_bias.shape != classes:
         raise RuntimeError(f"expected linear_bias shape {tuple(classes)}, got "
@@ -294,9 +300,10 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
         raise ValueError("weight must be one-dimensional")
     rows = _rows(input, "multi_margin_loss")
     if target.ndim > 1 or math.prod(target.shape) != rows.shape[0]:
-        raise RuntimeError("multi_margin_loss: target tensor should be 1-D with size equal to the number of "
-                           f"input samples (batch size). Expected target size [{rows.shape[0]}], but got "
-                           f"{list(target.shape)}. Input has shape {list(input.shape)}.")
+        raise RuntimeError("multi_margin_loss: target tensor should be 1-D with size equal to the "
+                           "number of input samples (batch size). Expected target size "
+                           f"[{rows.shape[0]}], but got {list(target.shape)}. Input has shape "
+                           f"{list(input.shape)}.")
     if target.dtype is not dtypes.int64:
         raise RuntimeError(f"expected scalar type Long but found {target.dtype.type_name}")
     if weight is not None and weight.shape[0] != rows.shape[1]:
@@ -315,8 +322,8 @@ def _rows(input, name):
     """(N, C) of a scalar, a vector or a matrix of scores."""
     need_floating(input, name)
     if input.ndim > 2 or 0 in input.shape[1:] or tuple(input.shape) == (0,):
-        raise RuntimeError("Expected non-empty vector or matrix with optional 0-dim batch size, but "
-                           f"got: {list(input.shape)}")
+        raise RuntimeError("Expected non-empty vector or matrix with optional 0-dim batch size, "
+                           f"but got: {list(input.shape)}")
     x = wide(input)
     return x if x.ndim == 2 else L.reshape(x, (1, math.prod(x.shape)))
 

@@ -5,14 +5,16 @@ from .record import T, composite, operator
 from .reduction import chosen_reduction
 
 
-def _gradient(grads, outputs, log_probs, targets, input_lengths, target_lengths, blank, zero_infinity):
+def _gradient(grads, outputs, log_probs, targets, input_lengths, target_lengths, blank,
+              zero_infinity):
     found = L.host("ctc_backward", [grads[0], log_probs, targets, input_lengths, target_lengths],
                    ((log_probs.shape, log_probs.dtype),), blank=blank, zero_infinity=zero_infinity)
     return {"log_probs": found[0]}
 
 
-@operator("_ctc_loss(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, "
-          "int blank, bool zero_infinity) -> Tensor", variants="internal", vjp=_gradient,
+@operator("_ctc_loss(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor "
+          "target_lengths, int blank, bool zero_infinity) -> Tensor", variants="internal",
+          vjp=_gradient,
           node="CtcLossBackward0")
 def ctc_losses(log_probs, targets, input_lengths, target_lengths, blank, zero_infinity):
     """(N,) losses of log-probabilities (T, N, C)."""
@@ -33,7 +35,8 @@ def _lengths(values):
 
 def _check(log_probs, targets, input_lengths, target_lengths, blank):
     if log_probs.dtype not in (T.float32, T.float64):
-        raise NotImplementedError(f"\"ctc_loss_cpu\" not implemented for '{log_probs.dtype.type_name}'")
+        raise NotImplementedError("\"ctc_loss_cpu\" not implemented for "
+                                  f"'{log_probs.dtype.type_name}'")
     steps, batch, classes = log_probs.shape
     if not 0 <= blank < classes:
         raise RuntimeError("blank must be in label range")
@@ -49,7 +52,8 @@ def _check(log_probs, targets, input_lengths, target_lengths, blank):
         raise RuntimeError("Expected target_lengths to have value at least 0")
     if targets.ndim == 2 and batch and targets.shape[1] < int(target_lengths.max()):
         raise RuntimeError(f"Expected tensor to have size at least {int(target_lengths.max())} at "
-                           f"dimension 1, but got size {targets.shape[1]} for argument #2 'targets'")
+                           f"dimension 1, but got size {targets.shape[1]} for argument #2 "
+                           "'targets'")
     if targets.ndim == 1 and targets.shape[0] != int(target_lengths.sum()):
         raise RuntimeError("expected targets to hold the sum of target_lengths elements, "
                            f"{int(target_lengths.sum())}, but got {targets.shape[0]}")
@@ -80,9 +84,11 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
         targets: (N, S), or all of them joined, (sum of target_lengths,).
         input_lengths, target_lengths: (N,) tensors or tuples of ints.
         reduction: "mean" divides each loss by its target length first.
-        zero_infinity: infinite losses (targets that do not fit) become 0, and so do their gradients.
+        zero_infinity: infinite losses (targets that do not fit) become 0, and so do their
+        gradients.
     """
-    return _ctc(log_probs, targets, input_lengths, target_lengths, blank, chosen_reduction(reduction),
+    return _ctc(log_probs, targets, input_lengths, target_lengths, blank,
+                chosen_reduction(reduction),
                 zero_infinity)
 
 

@@ -133,7 +133,8 @@ def _check_batch_norm(input, running_mean, running_var, weight, bias):
     if input.dtype.category != dtypes.FLOAT:
         raise not_implemented("batch_norm", input.dtype)
     channels = input.shape[1] if input.ndim > 1 else 0
-    for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight),
+    for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight",
+                                                                                   weight),
                     ("bias", bias)):
         if t is not None and t.numel() != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {t.numel()}")
@@ -145,7 +146,8 @@ def _batch_norm(input, running_mean, running_var, weight, bias, training, moment
         return _nothing(input, weight, bias)
     if not training:
         if running_mean is None or running_var is None:
-            raise RuntimeError("Expected running_mean and running_var to be defined when not training")
+            raise RuntimeError("Expected running_mean and running_var to be defined when not "
+                               "training")
         return T._batch_norm_inference(input, weight, bias, running_mean, running_var, eps)
     found = T._batch_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
     return _keep_statistics(found, running_mean, running_var)
@@ -159,7 +161,8 @@ def _nothing(input, weight, bias):
 
 
 @composite("nn")
-def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1,
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False,
+               momentum=0.1,
                eps=1e-05):
     """Normalize each channel over the batch.
 
@@ -193,7 +196,8 @@ def _instance_axes(x):
     return list(range(2, x.ndim))
 
 
-def _instance_gradient(grads, outputs, input, weight, bias, running_mean, running_var, momentum, eps):
+def _instance_gradient(grads, outputs, input, weight, bias, running_mean, running_var, momentum,
+                       eps):
     x, g = wide(input), wide(grads[0])
     xhat, rstd = _normal(x, _instance_axes(x), eps)
     found = _affine_gradients(g, xhat, weight, bias, _batch_axes(x))
@@ -202,8 +206,9 @@ def _instance_gradient(grads, outputs, input, weight, bias, running_mean, runnin
     return found
 
 
-@operator("_instance_norm_training(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
-          "Tensor? running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
+@operator("_instance_norm_training(Tensor input, Tensor? weight, Tensor? bias, Tensor? "
+          "running_mean, Tensor? running_var, float momentum, float eps) -> (Tensor, Tensor, "
+          "Tensor)",
           variants="internal", vjp=_instance_gradient, node="NativeBatchNormBackward0",
           strides=layout_of_first)
 def instance_norm_training(input, weight, bias, running_mean, running_var, momentum, eps):
@@ -223,14 +228,16 @@ def instance_norm_training(input, weight, bias, running_mean, running_var, momen
 
 def _instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps):
     if input.ndim < 2:
-        raise RuntimeError(f"instance_norm: input must have at least 2 dimensions, got {input.ndim}")
+        raise RuntimeError("instance_norm: input must have at least 2 dimensions, got "
+                           f"{input.ndim}")
     _check_batch_norm(input, running_mean, running_var, weight, bias)
     if use_input_stats:
-        found = T._instance_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
+        found = T._instance_norm_training(input, weight, bias, running_mean, running_var, momentum,
+                                          eps)
         return _keep_statistics(found, running_mean, running_var)
     if running_mean is None or running_var is None:
-        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is "
-                           "false")
+        raise RuntimeError("Expected running_mean and running_var to be defined when "
+                           "use_input_stats is false")
     return T._batch_norm_inference(input, weight, bias, running_mean, running_var, eps)
 
 
@@ -241,31 +248,34 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
     if use_input_stats and numel(input.shape[2:]) == 1:
         raise ValueError("Expected more than 1 spatial element when training, got input size "
                          f"torch.Size({list(input.shape)})")
-    return _instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+    return _instance_norm(input, running_mean, running_var, weight, bias, use_input_stats,
+                          momentum, eps)
 
 
 @composite("function", name="instance_norm")
-def torch_instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps,
+def torch_instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum,
+                        eps,
                         cudnn_enabled):
     """nn.functional.instance_norm with torch's order of arguments."""
-    return _instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+    return _instance_norm(input, running_mean, running_var, weight, bias, use_input_stats,
+                          momentum, eps)
 
 
 # ------------------------------------------------------------------------------------- layer
 def _check_layer(input, normalized_shape, weight, bias):
     count = len(normalized_shape)
     if count == 0:
-        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at "
-                           "least one element, but got normalized_shape = []")
+        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., "
+                           "containing at least one element, but got normalized_shape = []")
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and tuple(t.shape) != tuple(normalized_shape):
-            raise RuntimeError(f"Expected {name} to be of same shape as normalized_shape, but got {name} "
-                               f"of shape {list(t.shape)} and normalized_shape = "
+            raise RuntimeError(f"Expected {name} to be of same shape as normalized_shape, but got "
+                               f"{name} of shape {list(t.shape)} and normalized_shape = "
                                f"{list(normalized_shape)}")
     if tuple(input.shape[-count:]) != tuple(normalized_shape) or count > input.ndim:
-        raise RuntimeError(f"Given normalized_shape={list(normalized_shape)}, expected input with shape "
-                           f"[*, {', '.join(map(str, normalized_shape))}], but got input of size"
-                           f"{list(input.shape)}")
+        raise RuntimeError(f"Given normalized_shape={list(normalized_shape)}, expected input with "
+                           f"shape [*, {', '.join(map(str, normalized_shape))}], but got input of "
+                           f"size{list(input.shape)}")
     if input.dtype.category < dtypes.FLOAT:
         raise not_implemented("LayerNormKernelImpl", input.dtype)
 
@@ -283,7 +293,8 @@ def _layer_gradient(grads, outputs, input, normalized_shape, weight, bias, eps, 
     axes = _last_axes(x, normalized_shape)
     xhat, rstd = _normal(x, axes, eps)
     found = _affine_gradients(g, xhat, weight, bias, list(range(axes[0])))
-    found["input"] = _input_gradient(g if weight is None else g * _tail(weight, g), xhat, rstd, axes)
+    found["input"] = _input_gradient(g if weight is None else g * _tail(weight, g), xhat, rstd,
+                                     axes)
     return found
 
 
@@ -311,7 +322,8 @@ _layer_norm.__doc__ = """Normalize over the trailing dimensions to mean 0 and va
     >>> torch.nn.functional.layer_norm(torch.tensor([[1., 2., 3.]]), (3,))
     tensor([[-1.2247,  0.0000,  1.2247]])
     """
-_LAYER = "Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05"
+_LAYER = ("Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
+          "float eps=1e-05")
 operator(f"layer_norm({_LAYER}) -> Tensor", variants="nn", vjp=_layer_gradient,
          node="NativeLayerNormBackward0")(_layer_norm)
 operator(f"layer_norm({_LAYER}, bool cudnn_enable=True) -> Tensor", variants="function",
@@ -365,7 +377,8 @@ def _group_gradient(grads, outputs, input, num_groups, weight, bias, eps, **rest
     whole = L.reshape(xhat, x.shape)
     found = _affine_gradients(g, whole, weight, bias, _batch_axes(x))
     scaled = g if weight is None else g * _channelwise(weight, g)
-    found["input"] = L.reshape(_input_gradient(_grouped(scaled, num_groups), xhat, rstd, [2]), x.shape)
+    found["input"] = L.reshape(_input_gradient(_grouped(scaled, num_groups), xhat, rstd, [2]),
+                               x.shape)
     return found
 
 
@@ -377,13 +390,14 @@ def _group_norm(input, num_groups, weight, bias, eps, **rest):
     if num_groups <= 0:
         raise RuntimeError("Expected num groups to be greater than 0, got " f"{num_groups}")
     if channels % num_groups:
-        raise RuntimeError("Expected number of channels in input to be divisible by num_groups, but got "
-                           f"input of shape {list(input.shape)} and num_groups={num_groups}")
+        raise RuntimeError("Expected number of channels in input to be divisible by num_groups, "
+                           f"but got input of shape {list(input.shape)} and "
+                           f"num_groups={num_groups}")
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and tuple(t.shape) != (channels,):
-            raise RuntimeError(f"Expected {name} to be a vector of size equal to the number of channels "
-                               f"in input, but got {name} of shape {list(t.shape)} and input of shape "
-                               f"{list(input.shape)}")
+            raise RuntimeError(f"Expected {name} to be a vector of size equal to the number of "
+                               f"channels in input, but got {name} of shape {list(t.shape)} and "
+                               f"input of shape {list(input.shape)}")
     if input.dtype.category != dtypes.FLOAT:
         raise not_implemented("GroupNormKernelImpl", input.dtype)
     if numel(input.shape) == 0:
@@ -393,7 +407,11 @@ def _group_norm(input, num_groups, weight, bias, eps, **rest):
     return L.cast(_affine(L.reshape(xhat, x.shape), weight, bias, _channelwise), input.dtype)
 
 
-_group_norm.__doc__ = """Normalize groups of channels of each sample; input (N, C, ...), C divisible by num_groups.
+_group_norm.__doc__ = """Normalize groups of channels of each sample.
+
+    Args:
+        input: (N, C, ...), C divisible by num_groups.
+        weight, bias: (C,) or None.
 
     Source: Wu, He 2018, arXiv:1803.08494.
     """
@@ -402,7 +420,8 @@ _GROUP = "Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, 
 
 def _nn_group_norm(input, num_groups, weight, bias, eps):
     if input.ndim >= 2 and num_groups > 0:
-        _check_batch_size((input.shape[0] * input.shape[1] // num_groups, num_groups, *input.shape[2:]))
+        _check_batch_size((input.shape[0] * input.shape[1] // num_groups, num_groups,
+                           *input.shape[2:]))
     return _group_norm(input, num_groups, weight, bias, eps)
 
 
@@ -414,8 +433,8 @@ operator(f"group_norm({_GROUP}, bool cudnn_enabled=True) -> Tensor", variants="f
 
 
 # ------------------------------------------------------------------------- across channels
-@operator("local_response_norm(Tensor input, int size, float alpha=0.0001, float beta=0.75, float k=1.0)"
-          " -> Tensor", variants="nn", structural=("beta",), node="DivBackward0")
+@operator("local_response_norm(Tensor input, int size, float alpha=0.0001, float beta=0.75, float "
+          "k=1.0) -> Tensor", variants="nn", structural=("beta",), node="DivBackward0")
 def local_response_norm(input, size, alpha, beta, k):
     """Divide by ``(k + alpha * mean of squares of `size` neighbouring channels) ** beta``."""
     if input.ndim < 3:

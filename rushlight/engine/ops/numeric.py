@@ -1,4 +1,4 @@
-"""What the bodies of several families share: the compute type of halves, layouts, loss reductions."""
+"""What the bodies of several families share: the compute type of halves, names, layouts."""
 
 from ..base import dtypes
 from ..base.shapes import channels_last_strides, is_channels_last

@@ -25,17 +25,19 @@ def _cropped(x, low, high):
 @operator("constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor", variants="function",
           strides=layout_of_first)
 def constant_pad_nd(self, pad, value):
-    """`value` around the last ``len(pad) / 2`` dimensions; pad is (left, right, top, bottom, ..)."""
+    """`value` around the last ``len(pad) / 2`` dimensions; pad is (left, right, top, bottom,
+    ..)."""
     if len(pad) % 2:
         raise RuntimeError("Length of pad must be even but instead it equals " f"{len(pad)}")
     if len(pad) > 2 * self.ndim:
-        raise RuntimeError("Length of pad should be no more than twice the number of dimensions of the "
-                           f"input. Pad length is {len(pad)} while the input has {self.ndim} dimensions.")
+        raise RuntimeError("Length of pad should be no more than twice the number of dimensions of "
+                           f"the input. Pad length is {len(pad)} while the input has {self.ndim} "
+                           "dimensions.")
     low, high = _amounts(pad, self.ndim)
     for d, (n, lo, hi) in enumerate(zip(self.shape, low, high, strict=True)):
         if n + lo + hi < 0 or n + min(lo, 0) + min(hi, 0) < 0:
-            raise RuntimeError(f"The input size {n}, plus negative padding {lo} and {hi} resulted in a "
-                               "negative output size, which is invalid. Check dimension "
+            raise RuntimeError(f"The input size {n}, plus negative padding {lo} and {hi} resulted "
+                               "in a negative output size, which is invalid. Check dimension "
                                f"{d} of your input.")
     inner = _cropped(self, low, high)
     low, high = [max(lo, 0) for lo in low], [max(hi, 0) for hi in high]
@@ -71,20 +73,21 @@ def _check_rank(x, pad):
     rank = len(pad) // 2
     allowed = {1: (2, 3), 2: (3, 4), 3: (4, 5)}.get(rank, ())
     if len(pad) % 2 or x.ndim not in allowed:
-        raise NotImplementedError("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported "
-                                  "for now")
+        raise NotImplementedError("Only 2D, 3D, 4D, 5D padding with non-constant padding are "
+                                  "supported for now")
     empty = [n for n in x.shape[x.ndim - rank - (x.ndim == rank + 1):] if n == 0]
     if empty:
         names = {1: "2D or 3D", 2: "3D or 4D", 3: "4D or 5D"}[rank]
-        raise RuntimeError(f"Expected {names} (batch mode) tensor with possibly 0 batch size and other "
-                           f"non-zero dimensions for input, but got: {list(x.shape)}")
+        raise RuntimeError(f"Expected {names} (batch mode) tensor with possibly 0 batch size and "
+                           f"other non-zero dimensions for input, but got: {list(x.shape)}")
 
 
 def _too_large(x, axis, lo, hi, mode):
     n = x.shape[axis]
     if mode == "reflect" and (lo >= n or hi >= n):
-        raise RuntimeError("Padding size should be less than the corresponding input dimension, but got: "
-                           f"padding ({lo}, {hi}) at dimension {axis} of input {list(x.shape)}")
+        raise RuntimeError("Padding size should be less than the corresponding input dimension, "
+                           f"but got: padding ({lo}, {hi}) at dimension {axis} of input "
+                           f"{list(x.shape)}")
     if mode == "circular" and (lo > n or hi > n):
         raise RuntimeError("Padding value causes wrapping around more than once.")
     if n + lo + hi < 1:
@@ -127,8 +130,9 @@ def pad(input, pad, mode="constant", value=None):
     if len(pad) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(pad) // 2 > input.ndim:
-        raise RuntimeError("Padding length should be less than or equal to two times the input dimension "
-                           f"but got padding length {len(pad)} and input of dimension {input.ndim}")
+        raise RuntimeError("Padding length should be less than or equal to two times the input "
+                           f"dimension but got padding length {len(pad)} and input of dimension "
+                           f"{input.ndim}")
     if mode == "constant":
         return T.constant_pad_nd(input, pad, 0 if value is None else value)
     if value is not None and value != 0:

@@ -24,11 +24,11 @@ def listed(value, rank, op, name):
 def spatial(input, rank, op):
     """(input as (N, C, *sizes), had it no batch dimension?)."""
     if input.ndim not in (rank + 1, rank + 2):
-        raise RuntimeError(f"{op}: Expected {rank + 1}D or {rank + 2}D (batch mode) tensor with optional "
-                           f"0 dim batch size for input, but got: {list(input.shape)}")
+        raise RuntimeError(f"{op}: Expected {rank + 1}D or {rank + 2}D (batch mode) tensor with "
+                           f"optional 0 dim batch size for input, but got: {list(input.shape)}")
     if 0 in input.shape[-rank - 1:]:
-        raise RuntimeError(f"{op}: Expected {rank + 1}D or {rank + 2}D (batch mode) tensor with optional "
-                           f"0 dim batch size for input, but got: {list(input.shape)}")
+        raise RuntimeError(f"{op}: Expected {rank + 1}D or {rank + 2}D (batch mode) tensor with "
+                           f"optional 0 dim batch size for input, but got: {list(input.shape)}")
     return (input, False) if input.ndim == rank + 2 else (L.unsqueeze(input, 0), True)
 
 
@@ -52,7 +52,8 @@ def _geometry(x, rank, op, kernel, stride, padding, dilation, ceil_mode):
     padding = listed(padding, rank, op, "padding")
     dilation = listed(dilation, rank, op, "dilation")
     if any(k <= 0 for k in kernel):
-        raise RuntimeError(f"kernel size should be greater than zero, but got kernel size {list(kernel)}")
+        raise RuntimeError("kernel size should be greater than zero, but got kernel size "
+                           f"{list(kernel)}")
     if any(s <= 0 for s in stride):
         raise RuntimeError(f"stride should be greater than zero, but got {list(stride)}"
                            if rank > 1 else "stride must be greater than zero")
@@ -63,13 +64,14 @@ def _geometry(x, rank, op, kernel, stride, padding, dilation, ceil_mode):
         if p < 0:
             raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
         if p > ((k - 1) * d + 1) // 2:
-            raise RuntimeError(f"pad should be at most half of effective kernel size, but got pad={p}, "
-                               f"kernel_size={k} and dilation={d}")
+            raise RuntimeError("pad should be at most half of effective kernel size, but got "
+                               f"pad={p}, kernel_size={k} and dilation={d}")
     out = tuple(pooled_size(*v, ceil_mode) for v in
                 zip(x.shape[2:], kernel, stride, padding, dilation, strict=True))
     if any(n <= 0 for n in out):
-        raise RuntimeError(f"Given input size: ({'x'.join(map(str, x.shape[1:]))}). Calculated output size: "
-                           f"({'x'.join(map(str, (x.shape[1], *out)))}). Output size is too small")
+        raise RuntimeError(f"Given input size: ({'x'.join(map(str, x.shape[1:]))}). Calculated "
+                           f"output size: ({'x'.join(map(str, (x.shape[1], *out)))}). Output size "
+                           "is too small")
     return kernel, stride, padding, dilation, out
 
 
@@ -101,7 +103,8 @@ def _max_pool(rank, name, variants):
         if input.dtype.is_complex or input.dtype is dtypes.bool_:
             raise not_implemented(f"max_pool{_NAMES[rank]}", input.dtype)
         x, unbatched = spatial(input, rank, f"max_pool{_NAMES[rank]}")
-        geometry = _geometry(x, rank, f"max_pool{_NAMES[rank]}", kernel_size, stride, padding, dilation,
+        geometry = _geometry(x, rank, f"max_pool{_NAMES[rank]}", kernel_size, stride, padding,
+                             dilation,
                              ceil_mode)
         return x, _max_index(x, rank, name, geometry), unbatched
 
@@ -127,7 +130,8 @@ def _max_pool(rank, name, variants):
     """
     tail = ", bool return_indices=False" if variants == "nn" else ""
     operator(f"{name}(Tensor input, int[{rank}] kernel_size, int[{rank}]? stride=None, "
-             f"int[{rank}] padding=0, int[{rank}] dilation=1, bool ceil_mode=False{tail}) -> Tensor",
+             f"int[{rank}] padding=0, int[{rank}] dilation=1, bool ceil_mode=False{tail}) -> "
+             "Tensor",
              variants=variants, vjp=gradient, strides=layout_of_first,
              node=f"MaxPool{rank}DWithIndicesBackward0")(body)
 
@@ -155,14 +159,16 @@ def max_pool1d_with_indices(input, kernel_size, stride=(), padding=0, dilation=1
 # --------------------------------------------------------------------------------- average
 def window_sums(x, kernel, stride, padding, out):
     """Sum over each window; zeros outside."""
-    return x.graph.emit(PRIMITIVES["window_sum"], (x,), kernel=kernel, stride=stride, padding=padding,
+    return x.graph.emit(PRIMITIVES["window_sum"], (x,), kernel=kernel, stride=stride,
+                        padding=padding,
                         out=out)
 
 
 def _counts(x, kernel, stride, padding, out, include_pad):
     """Elements each window divides by: a number, or a Value broadcast over the result."""
     total = None
-    for d, (n, k, s, p, o) in enumerate(zip(x.shape[2:], kernel, stride, padding, out, strict=True)):
+    for d, (n, k, s, p, o) in enumerate(zip(x.shape[2:], kernel, stride, padding, out,
+                                            strict=True)):
         starts = [i * s - p for i in range(o)]
         ends = [min(start + k, n + p) for start in starts]
         sizes = [e - b for b, e in zip(starts, ends, strict=True)] if include_pad else \
@@ -190,7 +196,8 @@ def _axis_values(x, sizes, d, rank):
 def _avg_pool(rank):
     name = f"avg_pool{_NAMES[rank]}"
 
-    def body(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None):
+    def body(input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+             divisor_override=None):
         if input.dtype.category == dtypes.COMPLEX or input.dtype is dtypes.bool_:
             raise not_implemented(f"{name}_out_frame", input.dtype)
         if divisor_override == 0:
@@ -214,7 +221,8 @@ def _avg_pool(rank):
     """
     tail = "" if rank == 1 else ", int? divisor_override=None"
     operator(f"{name}(Tensor input, int[{rank}] kernel_size, int[{rank}]? stride=None, "
-             f"int[{rank}] padding=0, bool ceil_mode=False, bool count_include_pad=True{tail}) -> Tensor",
+             f"int[{rank}] padding=0, bool ceil_mode=False, bool count_include_pad=True{tail}) -> "
+             "Tensor",
              variants="function,nn" if rank == 1 else "nn", strides=layout_of_first,
              node=f"AvgPool{rank}DBackward0")(body)
 
@@ -248,7 +256,8 @@ for _rank in (1, 2, 3):
 
 # ------------------------------------------------------------------------------ max unpooling
 def unpooled_sizes(input, rank, kernel_size, stride, padding, output_size, name):
-    """Sizes max_unpool produces; an asked-for output_size must be within a stride of the default."""
+    """Sizes max_unpool produces; an asked-for output_size must be within a stride of the
+    default."""
     kernel = listed(kernel_size, rank, name, "kernel_size")
     stride = listed(stride, rank, name, "stride") if stride not in (None, (), []) else kernel
     padding = listed(padding, rank, name, "padding")
@@ -261,7 +270,8 @@ def unpooled_sizes(input, rank, kernel_size, stride, padding, output_size, name)
         output_size = output_size[2:]
     if len(output_size) != rank:
         raise ValueError("output_size should be a sequence containing "
-                         f"{rank} or {rank + 2} elements, but it has a length of '{len(output_size)}'")
+                         f"{rank} or {rank + 2} elements, but it has a length of "
+                         f"'{len(output_size)}'")
     for want, usual, s in zip(output_size, default, stride, strict=True):
         if not usual - s < want < usual + s:
             raise ValueError(f'invalid output_size "{output_size}" (dim 0 must be between '
@@ -297,9 +307,11 @@ def _max_unpool(rank):
              strides=layout_of_first)(scatter)
 
     def body(input, indices, kernel_size, stride=None, padding=0, output_size=None):
-        sizes, steps, pads = unpooled_sizes(input, rank, kernel_size, stride, padding, output_size, name)
+        sizes, steps, pads = unpooled_sizes(input, rank, kernel_size, stride, padding,
+                                            output_size, name)
         if rank == 3 and any(s <= 0 for s in steps):
-            raise RuntimeError(f"strides should be greater than zero, but got stride: {list(steps)}")
+            raise RuntimeError("strides should be greater than zero, but got stride: "
+                               f"{list(steps)}")
         return getattr(T, f"_{name}")(input, indices, sizes, steps, pads)
     body.__doc__ = "Maxima back where max pooling found them (`indices`); zeros elsewhere."
     composite("nn", name=name)(body)

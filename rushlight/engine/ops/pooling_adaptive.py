@@ -28,8 +28,8 @@ def _batched(input, rank, op):
         raise RuntimeError(f"{op}: Expected {rank + 1}D or {rank + 2}D tensor, but got "
                            f"{list(input.shape)}")
     if 0 in input.shape[input.ndim - rank:]:
-        raise RuntimeError(f"{op}: Expected input to have non-zero size for non-batch dimensions, but "
-                           f"input has sizes {list(input.shape)}")
+        raise RuntimeError(f"{op}: Expected input to have non-zero size for non-batch dimensions, "
+                           f"but input has sizes {list(input.shape)}")
     return (input, False) if input.ndim == rank + 2 else (L.unsqueeze(input, 0), True)
 
 
@@ -83,7 +83,8 @@ def _adaptive_avg(rank):
         return unbatch(L.cast(_average(wide(x), target), self.dtype), unbatched)
     body.__doc__ = f"""Mean over bins that divide the last {rank} dimension(s) into `output_size`.
 
-    Bin i of n elements into m spans ``floor(i n / m)`` to ``ceil((i + 1) n / m)``; None keeps a size.
+    Bin i of n elements into m spans ``floor(i n / m)`` to ``ceil((i + 1) n / m)``; None keeps a
+    size.
     """
     operator(f"{name}(Tensor self, Sizes output_size) -> Tensor",
              variants="function,nn" if rank == 1 else "nn", strides=layout_of_first,
@@ -130,7 +131,8 @@ def max_over_bins(x, places, masks):
     values = L.permute(L.take(L.permute(planes, (1, 0)), index), (2, 0, 1))  # (planes, bins, k)
     if inside is not None:
         low = L.like(values, _lowest(x.dtype))
-        values = L.where(L.broadcast(L.reshape(inside, (1, *index.shape)), values.shape), values, low)
+        values = L.where(L.broadcast(L.reshape(inside, (1, *index.shape)), values.shape), values,
+                         low)
     best = _last_nan_else_first_max(values)
     found = L.take_along(L.broadcast(L.reshape(index, (1, *index.shape)), values.shape),
                          L.unsqueeze(best, 2), 2)
@@ -182,11 +184,12 @@ def _adaptive_max(rank):
             g = L.unsqueeze(g, 0)
             index = L.unsqueeze(index, 0) if return_indices else index
         return {"self": unbatch(scatter_plane(g, index, x.shape), unbatched)}
-    body.__doc__ = f"""Maximum over bins that divide the last {rank} dimension(s) into `output_size`."""
+    body.__doc__ = f"Maximum over bins that divide the last {rank} dimension(s) into `output_size`."
     for variants, tail in (("nn", ", bool return_indices=False"), ("function", "")):
         if variants == "nn" or rank == 1:
             operator(f"{name}(Tensor self, Sizes output_size{tail}) -> Tensor", variants=variants,
-                     vjp=gradient, strides=layout_of_first, node=f"AdaptiveMaxPool{rank}DBackward0")(body)
+                     vjp=gradient, strides=layout_of_first,
+                     node=f"AdaptiveMaxPool{rank}DBackward0")(body)
 
     def with_indices(input, output_size, return_indices=False):
         return getattr(T.nn, name)(input, output_size, True)
@@ -230,7 +233,8 @@ def _fractional_index(x, samples, kernel, target):
         index = along if index is None else index * x.shape[2 + d] + along
     index = L.reshape(index, (planes, numel(target), numel(kernel)))
     flat = L.reshape(x, (planes, numel(x.shape[2:])))
-    values = L.reshape(L.take_along(flat, L.reshape(index, (planes, numel(target) * numel(kernel))), 1),
+    values = L.reshape(L.take_along(flat, L.reshape(index, (planes,
+                                                            numel(target) * numel(kernel))), 1),
                        index.shape)
     best = L.unsqueeze(_last_nan_else_first_max(values), 2)
     return L.reshape(L.take_along(index, best, 2), (*x.shape[:2], *target))
@@ -263,7 +267,7 @@ def _fractional(rank):
             _random_samples = T.rand(*lead, rank, dtype=input.dtype, device=input.device)
         found = getattr(T, f"_{name}")(input, kernel, sizes, _random_samples)
         return tuple(found) if return_indices else found[0]
-    public.__doc__ = f"""Maximum over windows of `kernel_size` whose starts are drawn.
+    public.__doc__ = """Maximum over windows of `kernel_size` whose starts are drawn.
 
     One of `output_size` and `output_ratio` (in (0, 1), of the input's size) is needed.
     """
@@ -285,7 +289,8 @@ def _fractional_sizes(input, rank, name, kernel_size, output_size, output_ratio)
     if output_size is None:
         ratios = repeat(output_ratio)
         if len(ratios) > rank:
-            raise ValueError(f"{name} requires output_ratio to either be a single Int or tuple of Ints.")
+            raise ValueError(f"{name} requires output_ratio to either be a single Int or tuple of "
+                             "Ints.")
         output_size = [int(n * r) for n, r in zip(input.shape[-rank:], ratios, strict=True)]
     return repeat(kernel_size), repeat(output_size)
 

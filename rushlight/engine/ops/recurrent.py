@@ -1,6 +1,7 @@
 """Recurrent networks: LSTM, GRU and Elman layers over sequences, and their cells.
 
-A layer in one direction is one record, unrolled in time.  Rows are (time, batch) pairs; `sizes` lists
+A layer in one direction is one record, unrolled in time.  Rows are (time, batch) pairs; `sizes`
+lists
 how many sequences are alive at each time, so padded and packed input share the code.  The gradient
 walks back through time for the states, then forms every weight gradient as one product of all rows.
 """
@@ -196,7 +197,8 @@ def _prepared(input, sizes, h0, c0, *weights):
     return rows, sizes, wide(h0), wide(c0), _Weights(*map(wide, weights))
 
 
-def _layer_gradient(grads, outputs, input, sizes, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, mode, reverse):
+def _layer_gradient(grads, outputs, input, sizes, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, mode,
+                    reverse):
     ready = _prepared(input, sizes, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
     g_out, g_h, *rest = [wide(g) for g in grads]
     if g_out is not None and g_out.ndim == 3:
@@ -207,7 +209,8 @@ def _layer_gradient(grads, outputs, input, sizes, h0, c0, w_ih, w_hh, b_ih, b_hh
 
 
 @operator("_rnn_layer(Tensor input, int[]? sizes, Tensor h0, Tensor? c0, Tensor w_ih, Tensor w_hh, "
-          "Tensor? b_ih, Tensor? b_hh, Tensor? w_hr, str mode, bool reverse) -> (Tensor, Tensor, Tensor)",
+          "Tensor? b_ih, Tensor? b_hh, Tensor? w_hr, str mode, bool reverse) -> (Tensor, Tensor, "
+          "Tensor)",
           variants="internal", vjp=_layer_gradient)
 def rnn_layer(input, sizes, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, mode, reverse):
     """One layer in one direction: (outputs, last h[, last c]).
@@ -237,7 +240,8 @@ def _cell_gradient(mode):
 
 def _check_cell(input, h, w_ih, w_hh, gates):
     if input.ndim != 2 or h.ndim != 2:
-        raise RuntimeError(f"expected 2-D input and hidden state, got {input.ndim}-D and {h.ndim}-D")
+        raise RuntimeError(f"expected 2-D input and hidden state, got {input.ndim}-D and "
+                           f"{h.ndim}-D")
     if input.shape[1] != w_ih.shape[1]:
         raise RuntimeError(f"input has inconsistent input_size: got {input.shape[1]} expected "
                            f"{w_ih.shape[1]}")
@@ -263,7 +267,8 @@ def _cell(name, mode, gates, doc):
              f"Tensor? b_hh=None) -> {result}", variants="function", vjp=_cell_gradient(mode))(body)
 
 
-_cell("lstm_cell", "lstm", 4, "One step of an LSTM: (h, c) after, given hx = [h, c]; rows i, f, g, o.")
+_cell("lstm_cell", "lstm", 4, "One step of an LSTM: (h, c) after, given hx = [h, c]; rows i, f, g, "
+                              "o.")
 _cell("gru_cell", "gru", 3, "One step of a GRU; rows r, z, n of the weights.")
 _cell("rnn_tanh_cell", "rnn_tanh", 1, "``tanh(w_ih x + b_ih + w_hh h + b_hh)``.")
 _cell("rnn_relu_cell", "rnn_relu", 1, "``relu(w_ih x + b_ih + w_hh h + b_hh)``.")
@@ -281,14 +286,15 @@ def _layer_weights(params, has_biases, projected):
             for g in groups]
 
 
-def _network(mode, data, sizes, states, params, has_biases, num_layers, dropout, train, bidirectional):
+def _network(mode, data, sizes, states, params, has_biases, num_layers, dropout, train,
+             bidirectional):
     """(output, last states): layers on top of each other, both directions side by side."""
     directions = 2 if bidirectional else 1
     projected = mode == "lstm" and states[0].shape[2] != states[1].shape[2]
     weights = _layer_weights(params, has_biases, projected)
     if len(weights) != num_layers * directions:
-        raise RuntimeError(f"got an incorrect number of RNN parameters: {len(params)} for {num_layers} "
-                           f"layer(s) in {directions} direction(s)")
+        raise RuntimeError(f"got an incorrect number of RNN parameters: {len(params)} for "
+                           f"{num_layers} layer(s) in {directions} direction(s)")
     lasts = []
     for layer in range(num_layers):
         outs = []
@@ -308,8 +314,8 @@ def _check_sequence(data, params, ndim):
     if data.ndim != ndim:
         raise RuntimeError(f"input must have {ndim} dimensions, got {data.ndim}")
     if data.shape[-1] != params[0].shape[1]:
-        raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {params[0].shape[1]}, "
-                           f"got {data.shape[-1]}")
+        raise RuntimeError("input.size(-1) must be equal to input_size. Expected "
+                           f"{params[0].shape[1]}, got {data.shape[-1]}")
     if data.dtype is not params[0].dtype:
         raise RuntimeError(f"input and parameters must have the same dtype, got {data.dtype} and "
                            f"{params[0].dtype}")
@@ -323,7 +329,8 @@ def _padded(mode, input, hx, params, has_biases, num_layers, dropout, train, bid
             batch_first):
     data = input.transpose(0, 1) if batch_first else input
     _check_sequence(data, params, 3)
-    out, *last = _network(mode, data, None, _states(mode, hx), params, has_biases, num_layers, dropout,
+    out, *last = _network(mode, data, None, _states(mode, hx), params, has_biases, num_layers,
+                          dropout,
                           train, bidirectional)
     return (out.transpose(0, 1) if batch_first else out, *last)
 
@@ -331,7 +338,8 @@ def _padded(mode, input, hx, params, has_biases, num_layers, dropout, train, bid
 def _packed(mode, data, batch_sizes, hx, params, has_biases, num_layers, dropout, train,
             bidirectional):
     _check_sequence(data, params, 2)
-    return _network(mode, data, batch_sizes.tolist(), _states(mode, hx), params, has_biases, num_layers,
+    return _network(mode, data, batch_sizes.tolist(), _states(mode, hx), params, has_biases,
+                    num_layers,
                     dropout, train, bidirectional)
 
 

@@ -49,7 +49,8 @@ def _size(v):
 def aligned(*values, stepwise=False):
     """(dtype, values broadcast together): in the compute type of their common dtype; None stays.
 
-    `stepwise` is for losses PyTorch composes of several operators: halves round after each step, and
+    `stepwise` is for losses PyTorch composes of several operators: halves round after each step,
+    and
     integers become the default dtype.
     """
     present = [v for v in values if v is not None]
@@ -64,7 +65,8 @@ def aligned(*values, stepwise=False):
 
 
 def loss(name, parameters="", legacy=True, **fields):
-    """A record of a loss whose body gives the unreduced losses; `parameters` follow the reduction."""
+    """A record of a loss whose body gives the unreduced losses; `parameters` follow the
+    reduction."""
     middle = LEGACY if legacy else "str reduction='mean'"
     schema = (f"{name}(Tensor input, Tensor target, {middle}{parameters}) -> Tensor")
 

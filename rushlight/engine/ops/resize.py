@@ -40,7 +40,8 @@ def _take(x, axis, index):
 
 def _along(v, x, axis):
     """A vector along one axis of x."""
-    return L.broadcast(L.reshape(v, [v.shape[0] if d == axis else 1 for d in range(x.ndim)]), x.shape)
+    return L.broadcast(L.reshape(v, [v.shape[0] if d == axis else 1 for d in range(x.ndim)]),
+                       x.shape)
 
 
 def _nearest(x, axis, out, given, align_corners, exact):
@@ -180,11 +181,11 @@ _RANKS = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3
 
 def _check_mode(input, mode, align_corners, antialias):
     if mode in ("nearest", "area", "nearest-exact") and align_corners is not None:
-        raise ValueError("align_corners option can only be set with the interpolating modes: linear | "
-                         "bilinear | bicubic | trilinear")
+        raise ValueError("align_corners option can only be set with the interpolating modes: "
+                         "linear | bilinear | bicubic | trilinear")
     if antialias and not (mode in _FILTERS and input.ndim == 4):
-        raise ValueError("Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and "
-                         "requires a 4-D tensor as input")
+        raise ValueError("Anti-alias option is restricted to bilinear, bicubic, and lanczos modes "
+                         "and requires a 4-D tensor as input")
     if mode == "lanczos" and not antialias:
         raise ValueError("Lanczos mode requires antialias=True")
     if mode == "lanczos" and align_corners:
@@ -194,14 +195,14 @@ def _check_mode(input, mode, align_corners, antialias):
 def _check_dimensions(input, mode):
     rank = input.ndim - 2
     if mode in ("linear", "bilinear", "trilinear") and 1 <= rank <= 3 and _RANKS[mode] != rank:
-        raise NotImplementedError(f"Got {input.ndim}D input, but {mode} mode needs {_RANKS[mode] + 2}D "
-                                  "input")
+        raise NotImplementedError(f"Got {input.ndim}D input, but {mode} mode needs "
+                                  f"{_RANKS[mode] + 2}D input")
     known = mode in ("nearest", "nearest-exact", "area") or _RANKS.get(mode) == rank
     if not (1 <= rank <= 3 and known):
         raise NotImplementedError(
             "Input Error: Only 3D, 4D and 5D input Tensors supported "
-            f"(got {input.ndim}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | "
-            f"lanczos | area | nearest-exact (got {mode})")
+            f"(got {input.ndim}D) for the modes: nearest | linear | bilinear | bicubic | trilinear "
+            f"| lanczos | area | nearest-exact (got {mode})")
 
 
 def _sizes(input, size, scale_factor, recompute):
@@ -217,20 +218,22 @@ def _sizes(input, size, scale_factor, recompute):
         if not isinstance(size, list | tuple):
             return [int(size)] * rank, None
         if len(size) != rank:
-            raise ValueError("Input and output must have the same number of spatial dimensions, but got "
-                             f"input with spatial dimensions of {list(input.shape[2:])} and output size "
-                             f"of {size}. Please provide input tensor in (N, C, d1, d2, ...,dK) format "
-                             "and output size in (o1, o2, ...,oK) format.")
+            raise ValueError("Input and output must have the same number of spatial dimensions, "
+                             f"but got input with spatial dimensions of {list(input.shape[2:])} "
+                             f"and output size of {size}. Please provide input tensor in (N, C, "
+                             "d1, d2, ...,dK) format and output size in (o1, o2, ...,oK) format.")
         if any(isinstance(n, float) for n in size):
             raise TypeError("expected size to be one of int or Tuple[int] or Tuple[int, int] or "
-                            f"Tuple[int, int, int], but got size with types {[type(n) for n in size]}")
+                            "Tuple[int, int, int], but got size with types "
+                            f"{[type(n) for n in size]}")
         return [int(n) for n in size], None
     if isinstance(scale_factor, list | tuple):
         if len(scale_factor) != rank:
-            raise ValueError("Input and scale_factor must have the same number of spatial dimensions, but "
-                             f"got input with spatial dimensions of {list(input.shape[2:])} and "
-                             f"scale_factor of shape {scale_factor}. Please provide input tensor in "
-                             "(N, C, d1, d2, ...,dK) format and scale_factor in (s1, s2, ...,sK) format.")
+            raise ValueError("Input and scale_factor must have the same number of spatial "
+                             "dimensions, but got input with spatial dimensions of "
+                             f"{list(input.shape[2:])} and scale_factor of shape {scale_factor}. "
+                             "Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
+                             "scale_factor in (s1, s2, ...,sK) format.")
         factors = [float(s) for s in scale_factor]
     else:
         factors = [float(scale_factor)] * rank
@@ -246,7 +249,8 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     Args:
         mode: "nearest", "nearest-exact", "area" (any rank), "linear" (3-D input), "bilinear",
             "bicubic", "lanczos" (4-D), "trilinear" (5-D).
-        align_corners: corner elements keep their value, else corner edges align (interpolating modes).
+        align_corners: corner elements keep their value, else corner edges align (interpolating
+        modes).
         recompute_scale_factor: use the ratio of sizes and not `scale_factor` for positions.
         antialias: widen the filter when shrinking ("bilinear", "bicubic", "lanczos").
     """

@@ -17,7 +17,8 @@ _MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "ref
 def _pixel(coordinate, size, align_corners, rank):
     """From [-1, 1] to pixels, in the order of PyTorch's kernels (half types round at each step)."""
     if align_corners:
-        return (coordinate + 1) * ((size - 1) / 2) if rank == 2 else (coordinate + 1) / 2 * (size - 1)
+        half = (size - 1) / 2
+        return (coordinate + 1) * half if rank == 2 else (coordinate + 1) / 2 * (size - 1)
     if rank == 2:
         return (coordinate + 1) * (size / 2) - 0.5
     return ((coordinate + 1) * size - 1) / 2
@@ -100,24 +101,25 @@ def _bicubic(x, positions, padding_mode, align_corners):
 def _check(input, grid, mode):
     if input.ndim not in (4, 5) or grid.ndim != input.ndim:
         raise RuntimeError("grid_sampler(): expected 4D or 5D input and grid with same number of "
-                           f"dimensions, but got input with sizes {list(input.shape)} and grid with sizes "
-                           f"{list(grid.shape)}")
+                           f"dimensions, but got input with sizes {list(input.shape)} and grid "
+                           f"with sizes {list(grid.shape)}")
     if input.shape[0] != grid.shape[0]:
-        raise RuntimeError("grid_sampler(): expected grid and input to have same batch size, but got input "
-                           f"with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}")
+        raise RuntimeError("grid_sampler(): expected grid and input to have same batch size, but "
+                           f"got input with sizes {list(input.shape)} and grid with sizes "
+                           f"{list(grid.shape)}")
     if grid.shape[-1] != input.ndim - 2:
-        raise RuntimeError(f"grid_sampler(): expected grid to have size {input.ndim - 2} in last dimension, "
-                           f"but got grid with sizes {list(grid.shape)}")
+        raise RuntimeError(f"grid_sampler(): expected grid to have size {input.ndim - 2} in last "
+                           f"dimension, but got grid with sizes {list(grid.shape)}")
     if 0 in input.shape[2:]:
-        raise RuntimeError("grid_sampler(): expected input to have non-empty spatial dimensions, but input "
-                           f"has sizes {list(input.shape)}")
+        raise RuntimeError("grid_sampler(): expected input to have non-empty spatial dimensions, "
+                           f"but input has sizes {list(input.shape)}")
     if input.ndim == 5 and mode == "bicubic":
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
     if input.dtype.category != dtypes.FLOAT:
         raise not_implemented("grid_sampler", input.dtype)
     if grid.dtype is not input.dtype:
-        raise RuntimeError("grid_sampler(): expected input and grid to have same dtype, but input has "
-                           f"{input.dtype} and grid has {grid.dtype}")
+        raise RuntimeError("grid_sampler(): expected input and grid to have same dtype, but input "
+                           f"has {input.dtype} and grid has {grid.dtype}")
 
 
 def _sampled(input, grid, mode, padding_mode, align_corners):
@@ -149,10 +151,12 @@ def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
 def _by_rank(rank):
     """torch.grid_sampler_2d and _3d."""
     def body(input, grid, interpolation_mode, padding_mode, align_corners):
-        return _sampled(input, grid, _MODES[interpolation_mode], _PADDINGS[padding_mode], align_corners)
+        return _sampled(input, grid, _MODES[interpolation_mode], _PADDINGS[padding_mode],
+                        align_corners)
     body.__doc__ = f"grid_sampler of {rank + 2}-D input."
-    operator(f"grid_sampler_{rank}d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, "
-             "bool align_corners) -> Tensor", variants="function", strides=layout_of_first)(body)
+    operator(f"grid_sampler_{rank}d(Tensor input, Tensor grid, int interpolation_mode, int "
+             "padding_mode, bool align_corners) -> Tensor", variants="function",
+             strides=layout_of_first)(body)
 
 
 _by_rank(2)
@@ -172,19 +176,20 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
         align_corners: -1 and 1 are centres of the corner pixels, else their outer edges.
     """
     if mode not in _MODES:
-        raise ValueError("nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or "
-                         f"'bicubic', but got: '{mode}'")
+        raise ValueError("nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' "
+                         f"or 'bicubic', but got: '{mode}'")
     if padding_mode not in _PADDINGS:
-        raise ValueError("nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
-                         f"'reflection', but got: '{padding_mode}'")
+        raise ValueError("nn.functional.grid_sample(): expected padding_mode to be 'zeros', "
+                         f"'border', or 'reflection', but got: '{padding_mode}'")
     return _sampled(input, grid, mode, padding_mode, _corners(align_corners))
 
 
 def _corners(align_corners):
     if align_corners is None:
-        warnings.warn("Default grid_sample and affine_grid behavior has changed to align_corners=False "
-                      "since 1.3.0. Please specify align_corners=True if the old behavior is desired. See "
-                      "the documentation of grid_sample for details.", stacklevel=7)
+        warnings.warn("Default grid_sample and affine_grid behavior has changed to "
+                      "align_corners=False since 1.3.0. Please specify align_corners=True if the "
+                      "old behavior is desired. See the documentation of grid_sample for "
+                      "details.", stacklevel=7)
     return bool(align_corners)
 
 
@@ -233,8 +238,8 @@ def affine_grid(theta, size, align_corners=None):
                                   f"transforms, respectively. Got size {size}")
     rank = len(size) - 2
     if theta.ndim != 3 or tuple(theta.shape[-2:]) != (rank, rank + 1):
-        raise ValueError(f"Expected a batch of {rank}D affine matrices of shape Nx{rank}x{rank + 1} for "
-                         f"size {size}. Got {tuple(theta.shape)}.")
+        raise ValueError(f"Expected a batch of {rank}D affine matrices of shape "
+                         f"Nx{rank}x{rank + 1} for size {size}. Got {tuple(theta.shape)}.")
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
     return T.affine_grid_generator(theta, size, align_corners)

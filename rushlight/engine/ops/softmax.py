@@ -64,8 +64,8 @@ def implicit_dim(ndim):
 
 def _chosen(name, dim, ndim, stacklevel):
     if dim is None:
-        warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to "
-                      "include dim=X as an argument.", stacklevel=stacklevel + 6)
+        warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call "
+                      "to include dim=X as an argument.", stacklevel=stacklevel + 6)
     return _known_dim(dim, ndim)
 
 
@@ -79,7 +79,8 @@ def _declare(name, function, doc, gradient, node):
     if name != "softmin":
         operator(f"{name}(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", vjp=gradient,
                  node=node, aliases=(f"special.{name}",))(plain)
-    operator(f"{name}(Tensor self, int? dim=None, int _stacklevel=3, ScalarType? dtype=None) -> Tensor",
+    operator(f"{name}(Tensor self, int? dim=None, int _stacklevel=3, ScalarType? dtype=None) -> "
+             "Tensor",
              variants="nn", vjp=gradient, node=node)(functional)
 
 

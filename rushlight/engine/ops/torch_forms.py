@@ -1,4 +1,4 @@
-"""torch.* spellings of functions of torch.nn.functional: other orders of arguments, reductions as numbers."""
+"""torch.* spellings of functions of torch.nn.functional (reductions as numbers, other orders)."""
 
 from .record import T, composite
 
@@ -61,7 +61,8 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
     if not 1 <= rank <= 3:
         raise RuntimeError(f"expected a weight of 3 to 5 dimensions, got {weight.ndim}")
     if transposed:
-        return getattr(T, f"conv_transpose{rank}d")(input, weight, bias, stride, padding, output_padding,
+        return getattr(T, f"conv_transpose{rank}d")(input, weight, bias, stride, padding,
+                                                    output_padding,
                                                     groups, dilation)
     return getattr(T, f"conv{rank}d")(input, weight, bias, stride, padding, dilation, groups)
 
@@ -89,10 +90,11 @@ def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
 
 @composite("function")
 def native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
-    """(batch_norm, mean, 1 / standard deviation) of the batch; empty statistics when not training."""
+    """(batch_norm, mean, 1 / standard deviation); empty statistics when not training."""
     if not training:
-        out = T.batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps, False)
-        return out, input.new_empty((0,)), input.new_empty((0,))
+        nothing = input.new_empty((0,))
+        return T.batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps,
+                            False), nothing, nothing
     dims = [d for d in range(input.ndim) if d != 1]
     mean, rstd = input.mean(dims), _rstd(input, dims, eps).reshape(-1)
     out = T.batch_norm(input, weight, bias, running_mean, running_var, True, momentum, eps, False)

@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 from collections import OrderedDict
+from typing import Any
 
 from ..base import config
 from ..runtime.storage import Storage
@@ -94,16 +95,19 @@ class _State(threading.local):
         self.mine = ThreadState()
 
 
+def _forward(name):
+    def read(self):
+        return getattr(self.mine, name)
+
+    def write(self, value):
+        setattr(self.mine, name, value)
+
+    return property(read, write)
+
+
 for _field in ThreadState.__slots__:
-    setattr(
-        _State,
-        _field,
-        property(
-            lambda self, f=_field: getattr(self.mine, f),
-            lambda self, value, f=_field: setattr(self.mine, f, value),
-        ),
-    )
-state = _State()
+    setattr(_State, _field, _forward(_field))
+state: Any = _State()
 _lock = threading.RLock()
 _plans: OrderedDict = OrderedDict()
 counters = {"flushes": 0, "plans": 0}

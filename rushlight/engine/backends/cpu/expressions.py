@@ -5,6 +5,7 @@ Half types are computed in float32 and rounded back, as the reference does.
 """
 
 import struct
+import sys
 
 from ...base import dtypes
 from .vmath import FUNCTIONS
@@ -21,6 +22,9 @@ TYPES = {
     dtypes.float32: "float",
     dtypes.float64: "double",
 }
+ARITHMETIC = frozenset(TYPES)
+# Complex numbers are only moved here (as integers of their size); arithmetic on them is the host's.
+TYPES.update({dtypes.complex64: "i64", dtypes.complex128: "i128"})
 MEMORY = {**TYPES, dtypes.bool_: "i8"}
 SUFFIX = {"float": "f32", "double": "f64", "half": "f16"}
 INTRINSICS = dict(
@@ -43,10 +47,12 @@ VECTOR_MATH = frozenset(
 
 def supported(v):
     """Has an elementwise value, reduction or take code here?  (Else the reference rule runs.)"""
-    if v.dtype not in TYPES or any(i.dtype not in TYPES for i in v.inputs):
+    if v.prim.name == "take" and v.dtype in TYPES:
+        return True
+    if v.dtype not in ARITHMETIC or any(i.dtype not in ARITHMETIC for i in v.inputs):
         return False
     name, floating = v.prim.name, v.inputs[0].dtype.category == dtypes.FLOAT
-    if name in ("take", "where", "cast", "isnan", "sum", "prod", "max", "min") or name in COMPARE:
+    if name in ("where", "cast", "isnan", "sum", "prod", "max", "min") or name in COMPARE:
         return True
     if name in VECTOR_MATH or name in INTRINSICS or name in ("sign", "neg", "maximum", "minimum"):
         return floating or name in ("sign", "neg", "maximum", "minimum", "abs")
@@ -63,6 +69,8 @@ def constant(value, dtype):
         bits = dtype.itemsize * 8
         wrapped = int(value) & ((1 << bits) - 1)
         return str(wrapped - (1 << bits) if wrapped >> (bits - 1) and dtype.is_signed else wrapped)
+    if dtype.is_complex:
+        return str(int.from_bytes(dtype.np.type(value).tobytes(), sys.byteorder))
     if dtype is dtypes.bfloat16:
         return str(int(dtype.np.type(value).view("uint16")))
     if dtype is dtypes.float16:

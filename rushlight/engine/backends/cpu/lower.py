@@ -227,7 +227,7 @@ class _Function:
 
     def read(self, k, pointer):
         dtype = self.dtype_of(k)
-        align = dtype.itemsize
+        align = min(dtype.itemsize, 8)
         x = self.e.new(f"load {MEMORY[dtype]}, ptr {pointer}, align {align}, !llvm.access.group !2")
         return self.e.new(f"icmp ne i8 {x}, 0") if dtype is dtypes.bool_ else x
 
@@ -235,7 +235,7 @@ class _Function:
         if dtype is dtypes.bool_:
             x = self.e.new(f"zext i1 {x} to i8")
         self.e.lines.append(
-            f"  store {MEMORY[dtype]} {x}, ptr {pointer}, align {dtype.itemsize}{group}"
+            f"  store {MEMORY[dtype]} {x}, ptr {pointer}, align {min(dtype.itemsize, 8)}{group}"
         )
 
     # --------------------------------------------------------------------------- reductions

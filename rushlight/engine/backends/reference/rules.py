@@ -1,13 +1,15 @@
 """What each primitive means: one NumPy rule per primitive, the definition the backends must
 meet."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from . import host as host_functions
 from . import special as special_functions
 from .windows import WINDOW_RULES
 
-RULES = dict(WINDOW_RULES)
+RULES: dict[str, Callable] = dict(WINDOW_RULES)
 
 
 def _widened(function):
@@ -329,6 +331,8 @@ def scan(x, axis, op):
 
 @rule
 def argsort(x, axis, descending):
+    if x.dtype.itemsize == 2 and x.dtype.kind not in "iu":
+        x = x.astype(np.float32)  # NumPy's stable sort is not one for dtypes it does not own
     if not descending:
         return np.argsort(x, axis, kind="stable")
     order = np.argsort(np.flip(x, axis), axis, kind="stable")
