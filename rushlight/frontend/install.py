@@ -157,7 +157,9 @@ def _key_lines(op, p, v, i, tensors):
         return [f"k{i} = None if {v} is None else ({v}.__class__, {v})"]
     if p.type.rstrip("?") in ("Scalar", "float"):
         return _number_lines(p, v, i)
-    if p.type.startswith("int[]"):
+    if p.type == "Sizes":
+        return [f"k{i} = tuple({v}) if {v}.__class__ is list else {v}"]
+    if p.type.startswith(("int[]", "Padding")):
         return [
             f"k{i} = {v}",
             f"if {v}.__class__ is int: k{i} = ({v},)",

@@ -719,7 +719,7 @@ def _copied_storage(storage, memo):
     return memo[id(storage)]
 
 
-for _function in (
+_protocol: tuple = (
     __reversed__,
     __hash__,
     __array__,
@@ -728,8 +728,9 @@ for _function in (
     __deepcopy__,
     cuda,
     as_view,
-):
-    setattr(Tensor, _function.__name__, _function)
+)
+for _member in _protocol:
+    setattr(Tensor, _member.__name__, _member)
 _ATTRIBUTES = {
     "__array_priority__": 1000,
     "__dlpack__": interchange.to_dlpack_capsule,

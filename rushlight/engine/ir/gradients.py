@@ -6,6 +6,7 @@ PyTorch's convention: the cotangent of a real-valued loss is dL/dRe + i dL/dIm, 
 
 import math
 
+from ..base import dtypes
 from ..base.shapes import numel
 from . import lang as L
 from .primitives import PRIMITIVES
@@ -198,7 +199,8 @@ def _permute(g, out, x, axes):
 @vjp("expand")
 def _expand(g, out, x, shape):
     axes = [i for i, (n, m) in enumerate(zip(x.shape, shape, strict=True)) if n != m]
-    return [L.sum_(g, axes, keepdim=True)]
+    wide = dtypes.OPMATH.get(g.dtype, g.dtype)  # halves add up in float32
+    return [L.cast(L.sum_(L.cast(g, wide), axes, keepdim=True), g.dtype)]
 
 
 @vjp("slice")

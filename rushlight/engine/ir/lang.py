@@ -12,7 +12,7 @@ from .primitives import PRIMITIVES as P
 NUMBERS = (bool, int, float, complex)
 
 
-def _emit(name, *inputs, **params):
+def _emit(name, /, *inputs, **params):
     return inputs[0].graph.emit(P[name], inputs, **params)
 
 
@@ -20,7 +20,7 @@ def const(graph, value, dtype, shape=()):
     """A number of `dtype`, broadcast to `shape`; `graph` may be given as any of its values."""
     graph = graph if isinstance(graph, Graph) else graph.graph
     kind = (bool, int, float, complex)[dtype.category]
-    if kind is float and isinstance(value, complex):
+    if kind is not complex and isinstance(value, complex):
         value = value.real
     return broadcast(graph.emit(P["const"], (), value=kind(value), dtype=dtype), shape)
 

@@ -4,4 +4,5 @@ Importing the package fills `REGISTRY`: public name -> overloads, in the order t
 """
 
 from .record import REGISTRY, Op, T  # noqa: F401
+
 from . import families  # noqa: F401  isort: skip

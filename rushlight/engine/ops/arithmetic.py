@@ -9,27 +9,39 @@ from .record import numbered, pointwise
 
 def no_bool_subtract(op, common):
     if common is dtypes.bool_:
-        raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. "
-                           "Use the `^` or `logical_xor()` operator instead.")
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. "
+            "Use the `^` or `logical_xor()` operator instead."
+        )
 
 
-@pointwise("add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
-           ref=lambda x, y, alpha=1: np.add(x, alpha * y))
+@pointwise(
+    "add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    ref=lambda x, y, alpha=1: np.add(x, alpha * y),
+)
 def add(self, other, alpha):
     """``self + alpha * other``."""
     return self + other if alpha == 1 else self + other * alpha
 
 
-@pointwise("sub(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", dtypes=no_bool_subtract,
-           aliases=("subtract",), ref=lambda x, y, alpha=1: np.subtract(x, alpha * y))
+@pointwise(
+    "sub(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    dtypes=no_bool_subtract,
+    aliases=("subtract",),
+    ref=lambda x, y, alpha=1: np.subtract(x, alpha * y),
+)
 def sub(self, other, alpha):
     """``self - alpha * other``."""
     return self - other if alpha == 1 else self - other * alpha
 
 
-@pointwise("rsub(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", dtypes=no_bool_subtract,
-           variants="function", node=numbered("Rsub", 0, 1),
-           ref=lambda x, y, alpha=1: y - alpha * x)
+@pointwise(
+    "rsub(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    dtypes=no_bool_subtract,
+    variants="function",
+    node=numbered("Rsub", 0, 1),
+    ref=lambda x, y, alpha=1: y - alpha * x,
+)
 def rsub(self, other, alpha):
     """``other - alpha * self``."""
     return other - self if alpha == 1 else other - self * alpha
@@ -41,25 +53,36 @@ def mul(self, other):
     return self * other
 
 
-@pointwise("div(Tensor self, Tensor other) -> Tensor", promote="float",
-           aliases=("divide", "true_divide"), ref=np.true_divide)
+@pointwise(
+    "div(Tensor self, Tensor other) -> Tensor",
+    promote="float",
+    aliases=("divide", "true_divide"),
+    ref=np.true_divide,
+)
 def div(self, other):
     """``self / other``, true division."""
     return self / other
 
 
-@pointwise("div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
-           aliases=("divide",), promote=lambda a, b, mode: "float" if mode is None else "default", node=numbered("Div", 2, 3))
+@pointwise(
+    "div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
+    aliases=("divide",),
+    promote=lambda a, b, mode: "float" if mode is None else "default",
+    node=numbered("Div", 2, 3),
+)
 def div_mode(self, other, rounding_mode):
-    """``self / other`` rounded "floor" (toward -inf) or "trunc" (toward zero); None: not rounded."""
+    """``self / other`` rounded "floor" (toward -inf) or "trunc" (toward zero); None: not
+    rounded."""
     if rounding_mode is None:
         return self / other
     if rounding_mode == "trunc":
         return L.idiv(self, other) if self.dtype.category <= dtypes.INT else L.trunc(self / other)
     if rounding_mode == "floor":
         return floor_divide_values(self, other)
-    raise RuntimeError("div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
-                       f"'{rounding_mode}'")
+    raise RuntimeError(
+        "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+        f"'{rounding_mode}'"
+    )
 
 
 def floor_divide_values(a, b):
@@ -82,11 +105,12 @@ def floor_divide_values(a, b):
 
 def _no_complex(op, common):
     if common.is_complex:
-        raise RuntimeError(f'"{op.name}_cpu" not implemented for \'{common.type_name}\'')
+        raise RuntimeError(f"\"{op.name}_cpu\" not implemented for '{common.type_name}'")
 
 
-@pointwise("floor_divide(Tensor self, Tensor other) -> Tensor", dtypes=_no_complex,
-           differentiable=False)
+@pointwise(
+    "floor_divide(Tensor self, Tensor other) -> Tensor", dtypes=_no_complex, differentiable=False
+)
 def floor_divide(self, other):
     """Floor of the quotient, as Python's ``//``."""
     return floor_divide_values(self, other)
@@ -98,7 +122,9 @@ def remainder(self, other):
     if self.dtype.category <= dtypes.INT and not self.dtype.is_signed:
         return L.rem(self, other)
     rest = L.rem(self, other)
-    wrong = L.ne(rest, L.like(rest, 0)) & L.ne(L.lt(rest, L.like(rest, 0)), L.lt(other, L.like(other, 0)))
+    wrong = L.ne(rest, L.like(rest, 0)) & L.ne(
+        L.lt(rest, L.like(rest, 0)), L.lt(other, L.like(other, 0))
+    )
     return L.where(wrong, rest + other, rest)
 
 
@@ -139,8 +165,13 @@ def power_of_number(x, e):
     return L.pow_(x, L.like(x, e))
 
 
-@pointwise("pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", structural=("exponent",),
-           promotes=("self", "exponent"), vjp=_pow_gradient, node="PowBackward0")
+@pointwise(
+    "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
+    structural=("exponent",),
+    promotes=("self", "exponent"),
+    vjp=_pow_gradient,
+    node="PowBackward0",
+)
 def pow_scalar(self, exponent):
     """``self ** exponent``; the exponent is part of the kernel."""
     if self.dtype.category <= dtypes.INT and exponent < 0:
@@ -154,8 +185,12 @@ def pow_tensor(self, exponent):
     return L.pow_(self, exponent)
 
 
-@pointwise("pow.Scalar(Scalar self, Tensor exponent) -> Tensor", variants="function,out",
-           promotes=("self", "exponent"), node="PowBackward2")
+@pointwise(
+    "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
+    variants="function,out",
+    promotes=("self", "exponent"),
+    node="PowBackward2",
+)
 def pow_of_scalar(self, exponent):
     """A number to elementwise powers."""
     return L.pow_(self, exponent)
@@ -170,14 +205,18 @@ def addcmul(self, tensor1, tensor2, value):
 
 def _no_integers(op, common):
     if common.category <= dtypes.INT:
-        raise RuntimeError("Integer division with addcdiv is no longer supported, and in a future  "
-                           "release addcdiv will perform a true division of tensor1 and tensor2. The "
-                           "historic addcdiv behavior can be implemented as (input + value * "
-                           "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs.")
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  "
+            "release addcdiv will perform a true division of tensor1 and tensor2. The "
+            "historic addcdiv behavior can be implemented as (input + value * "
+            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs."
+        )
 
 
-@pointwise("addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
-           dtypes=_no_integers)
+@pointwise(
+    "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    dtypes=_no_integers,
+)
 def addcdiv(self, tensor1, tensor2, value):
     """``self + value * tensor1 / tensor2``."""
     quotient = tensor1 / tensor2

@@ -11,19 +11,28 @@ from .record import T, composite, numbered, operator, pointwise
 
 def _no_complex_order(op, common):
     if common.is_complex:
-        raise RuntimeError(f'"{op.name}_cpu" not implemented for \'{common.type_name}\'')
+        raise RuntimeError(f"\"{op.name}_cpu\" not implemented for '{common.type_name}'")
 
 
 def _comparison(name, function, doc, ref, aliases=(), ordered=True):
     def body(self, other):
         return function(self, other)
+
     body.__doc__ = doc
-    pointwise(f"{name}(Tensor self, Tensor other) -> Tensor", result="bool", differentiable=False,
-              dtypes=_no_complex_order if ordered else None, aliases=aliases, ref=ref)(body)
+    pointwise(
+        f"{name}(Tensor self, Tensor other) -> Tensor",
+        result="bool",
+        differentiable=False,
+        dtypes=_no_complex_order if ordered else None,
+        aliases=aliases,
+        ref=ref,
+    )(body)
 
 
 _comparison("eq", L.eq, "``self == other`` elementwise.", np.equal, ordered=False)
-_comparison("ne", L.ne, "``self != other`` elementwise.", np.not_equal, ("not_equal",), ordered=False)
+_comparison(
+    "ne", L.ne, "``self != other`` elementwise.", np.not_equal, ("not_equal",), ordered=False
+)
 _comparison("lt", L.lt, "``self < other`` elementwise.", np.less, ("less",))
 _comparison("le", L.le, "``self <= other`` elementwise.", np.less_equal, ("less_equal",))
 _comparison("gt", L.gt, "``self > other`` elementwise.", np.greater, ("greater",))
@@ -34,9 +43,14 @@ _comparison("ge", L.ge, "``self >= other`` elementwise.", np.greater_equal, ("gr
 def _predicate(name, function, doc):
     def body(self):
         return function(self)
+
     body.__doc__ = doc
-    pointwise(f"{name}(Tensor self) -> Tensor", variants="function,method,out", result="bool",
-              differentiable=False)(body)
+    pointwise(
+        f"{name}(Tensor self) -> Tensor",
+        variants="function,method,out",
+        result="bool",
+        differentiable=False,
+    )(body)
 
 
 def _false(x):
@@ -45,10 +59,12 @@ def _false(x):
 
 def _parts(test, join):
     """A test of floating values, of both parts of complex ones, constant for integers."""
+
     def run(x):
         if x.dtype.is_complex:
             return join(test(L.real(x)), test(L.imag(x)))
         return test(x) if x.dtype.category == dtypes.FLOAT else None
+
     return run
 
 
@@ -56,27 +72,46 @@ def _or_constant(run, constant):
     def whole(x):
         found = run(x)
         return L.const(x.graph, constant, dtypes.bool_, x.shape) if found is None else found
+
     return whole
 
 
 _predicate("isnan", _or_constant(_parts(L.isnan, L.bitor), False), "Is it NaN?")
-_predicate("isinf", _or_constant(_parts(
-    lambda x: L.eq(L.abs_(x), L.like(x, math.inf)), L.bitor), False), "Is it infinite?")
+_predicate(
+    "isinf",
+    _or_constant(_parts(lambda x: L.eq(L.abs_(x), L.like(x, math.inf)), L.bitor), False),
+    "Is it infinite?",
+)
 _predicate("isfinite", _or_constant(_parts(L.isfinite, L.bitand), True), "Is it a finite number?")
-_predicate("isposinf", _or_constant(_parts(
-    lambda x: L.eq(x, L.like(x, math.inf)), L.bitor), False), "Is it +inf?")
-_predicate("isneginf", _or_constant(_parts(
-    lambda x: L.eq(x, L.like(x, -math.inf)), L.bitor), False), "Is it -inf?")
-_predicate("signbit", lambda x: L.lt(L.copysign(L.like(x, 1), x), L.like(x, 0))
-           if x.dtype.category == dtypes.FLOAT else
-           (L.lt(x, L.like(x, 0)) if x.dtype.is_signed else _false(x)), "Is the sign negative?")
+_predicate(
+    "isposinf",
+    _or_constant(_parts(lambda x: L.eq(x, L.like(x, math.inf)), L.bitor), False),
+    "Is it +inf?",
+)
+_predicate(
+    "isneginf",
+    _or_constant(_parts(lambda x: L.eq(x, L.like(x, -math.inf)), L.bitor), False),
+    "Is it -inf?",
+)
+_predicate(
+    "signbit",
+    lambda x: (
+        L.lt(L.copysign(L.like(x, 1), x), L.like(x, 0))
+        if x.dtype.category == dtypes.FLOAT
+        else (L.lt(x, L.like(x, 0)) if x.dtype.is_signed else _false(x))
+    ),
+    "Is the sign negative?",
+)
 
 
-@pointwise("isreal(Tensor self) -> Tensor", variants="function,method", result="bool",
-           differentiable=False)
+@pointwise(
+    "isreal(Tensor self) -> Tensor", variants="function,method", result="bool", differentiable=False
+)
 def isreal(self):
     """Is the imaginary part 0?"""
-    return L.eq(L.imag(self), 0) if self.dtype.is_complex else L.eq(L.like(self, 0), L.like(self, 0))
+    return (
+        L.eq(L.imag(self), 0) if self.dtype.is_complex else L.eq(L.like(self, 0), L.like(self, 0))
+    )
 
 
 @pointwise("logical_not(Tensor self) -> Tensor", result="bool", differentiable=False)
@@ -88,9 +123,11 @@ def logical_not(self):
 def _logical(name, function, doc):
     def body(self, other):
         return function(L.cast(self, dtypes.bool_), L.cast(other, dtypes.bool_))
+
     body.__doc__ = doc
-    pointwise(f"{name}(Tensor self, Tensor other) -> Tensor", result="bool",
-              differentiable=False)(body)
+    pointwise(f"{name}(Tensor self, Tensor other) -> Tensor", result="bool", differentiable=False)(
+        body
+    )
 
 
 _logical("logical_and", L.bitand, "Are both nonzero?")
@@ -101,15 +138,17 @@ _logical("logical_xor", L.bitxor, "Is exactly one of them nonzero?")
 # --------------------------------------------------------------------------------- bits
 def _integers_only(op, common):
     if common.category > dtypes.INT:
-        raise RuntimeError(f'"{op.name}_cpu" not implemented for \'{common.type_name}\'')
+        raise RuntimeError(f"\"{op.name}_cpu\" not implemented for '{common.type_name}'")
 
 
 def _bits(name, function, doc):
     def body(self, other):
         return function(self, other)
+
     body.__doc__ = doc
-    pointwise(f"{name}(Tensor self, Tensor other) -> Tensor", dtypes=_integers_only,
-              differentiable=False)(body)
+    pointwise(
+        f"{name}(Tensor self, Tensor other) -> Tensor", dtypes=_integers_only, differentiable=False
+    )(body)
 
 
 _bits("bitwise_and", L.bitand, "Bitwise and of integers or bools.")
@@ -126,39 +165,55 @@ def bitwise_not(self):
 
 
 # ------------------------------------------------------------------------------ choices
-@pointwise("where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
-           variants="function,out", promotes=("self", "other"), node="WhereBackward0")
+@pointwise(
+    "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
+    variants="function,out",
+    promotes=("self", "other"),
+    node="WhereBackward0",
+)
 def where(condition, self, other):
     """Elements of `input` where the condition holds, of `other` elsewhere."""
     if condition.dtype is dtypes.uint8:
         condition = L.cast(condition, dtypes.bool_)
     if condition.dtype is not dtypes.bool_:
-        raise RuntimeError("where expected condition to be a boolean tensor, but got a tensor with "
-                           f"dtype {condition.dtype.type_name}")
+        raise RuntimeError(
+            "where expected condition to be a boolean tensor, but got a tensor with "
+            f"dtype {condition.dtype.type_name}"
+        )
     return L.where(condition, self, other)
 
 
-@operator("masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
-          variants="function,method,inplace", node="MaskedFillBackward0")
+@operator(
+    "masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
+    variants="function,method,inplace",
+    node="MaskedFillBackward0",
+)
 def masked_fill(self, mask, value):
     """`value` where the mask is True."""
     return _masked_fill(self, mask, value)
 
 
-@operator("masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
-          variants="function,method,inplace", node="MaskedFillBackward1")
+@operator(
+    "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
+    variants="function,method,inplace",
+    node="MaskedFillBackward1",
+)
 def masked_fill_tensor(self, mask, value):
     """The 0-d tensor `value` where the mask is True."""
     if value.ndim:
-        raise RuntimeError("masked_fill_ only supports a 0-dimensional value tensor, but got tensor "
-                           f"with {value.ndim} dimension(s).")
+        raise RuntimeError(
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor "
+            f"with {value.ndim} dimension(s)."
+        )
     return _masked_fill(self, mask, value)
 
 
 def _masked_fill(self, mask, value):
     if mask.dtype is not dtypes.bool_:
-        raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
-                           f"{mask.dtype.type_name}")
+        raise RuntimeError(
+            "masked_fill_ only supports boolean masks, but got mask with dtype "
+            f"{mask.dtype.type_name}"
+        )
     if value.dtype.category > self.dtype.category and value.dtype.category > dtypes.INT:
         raise RuntimeError(f"value cannot be converted to type {self.dtype.name} without overflow")
     mask, self = L.broadcast_all(mask, self)
@@ -169,19 +224,36 @@ def _masked_fill(self, mask, value):
 def _extreme(name, function, doc, aliases=()):
     def body(self, other):
         return function(self, other)
+
     body.__doc__ = doc
-    pointwise(f"{name}(Tensor self, Tensor other) -> Tensor", variants="function,method,out",
-              dtypes=_no_complex_order, aliases=aliases)(body)
+    pointwise(
+        f"{name}(Tensor self, Tensor other) -> Tensor",
+        variants="function,method,out",
+        dtypes=_no_complex_order,
+        aliases=aliases,
+    )(body)
 
 
 _extreme("maximum", L.maximum, "The larger of both; NaN if one is NaN.")
 _extreme("minimum", L.minimum, "The smaller of both; NaN if one is NaN.")
-_extreme("fmax", lambda a, b: L.where(L.isnan(a), b, L.where(L.isnan(b), a, L.maximum(a, b)))
-         if a.dtype.category == dtypes.FLOAT else L.maximum(a, b),
-         "The larger of both; a number rather than NaN.")
-_extreme("fmin", lambda a, b: L.where(L.isnan(a), b, L.where(L.isnan(b), a, L.minimum(a, b)))
-         if a.dtype.category == dtypes.FLOAT else L.minimum(a, b),
-         "The smaller of both; a number rather than NaN.")
+_extreme(
+    "fmax",
+    lambda a, b: (
+        L.where(L.isnan(a), b, L.where(L.isnan(b), a, L.maximum(a, b)))
+        if a.dtype.category == dtypes.FLOAT
+        else L.maximum(a, b)
+    ),
+    "The larger of both; a number rather than NaN.",
+)
+_extreme(
+    "fmin",
+    lambda a, b: (
+        L.where(L.isnan(a), b, L.where(L.isnan(b), a, L.minimum(a, b)))
+        if a.dtype.category == dtypes.FLOAT
+        else L.minimum(a, b)
+    ),
+    "The smaller of both; a number rather than NaN.",
+)
 
 
 def _clamped(x, low, high):
@@ -197,18 +269,27 @@ def _need_bound(low, high, name="clamp"):
         raise RuntimeError(f"torch.{name}: At least one of 'min' or 'max' must not be None")
 
 
-@pointwise("clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor", aliases=("clip",),
-           promotes=("self", "min", "max"), dtypes=_no_complex_order, ref=np.clip,
-           node="ClampBackward1")
+@pointwise(
+    "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
+    aliases=("clip",),
+    promotes=("self", "min", "max"),
+    dtypes=_no_complex_order,
+    ref=np.clip,
+    node="ClampBackward1",
+)
 def clamp(self, min, max):  # noqa: A002
     """Values bounded by `min` and `max`; NaN stays."""
     _need_bound(min, max)
     return _clamped(self, min, max)
 
 
-@pointwise("clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
-           aliases=("clip",), promotes=("self", "min", "max"), dtypes=_no_complex_order,
-           node="ClampBackward0")
+@pointwise(
+    "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
+    aliases=("clip",),
+    promotes=("self", "min", "max"),
+    dtypes=_no_complex_order,
+    node="ClampBackward0",
+)
 def clamp_tensor(self, min, max):  # noqa: A002
     """Values bounded elementwise; a NaN in any operand is the result."""
     _need_bound(min, max)
@@ -225,11 +306,15 @@ def clamp_tensor(self, min, max):  # noqa: A002
 def _bound(name, which, function, doc):
     def body(self, **bound):
         return function(self, *bound.values())
+
     body.__doc__ = doc
     for kind, overload in (("Scalar", ""), ("Tensor", ".Tensor")):
-        pointwise(f"{name}{overload}(Tensor self, {kind} {which}) -> Tensor",
-                  promotes=("self", which), dtypes=_no_complex_order,
-                  node=numbered(name.title().replace("_", ""), 1, 0))(body)
+        pointwise(
+            f"{name}{overload}(Tensor self, {kind} {which}) -> Tensor",
+            promotes=("self", which),
+            dtypes=_no_complex_order,
+            node=numbered(name.title().replace("_", ""), 1, 0),
+        )(body)
 
 
 _bound("clamp_min", "min", lambda x, low: L.where(x < low, low, x), "Values at least `min`.")
@@ -252,15 +337,19 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
         raise RuntimeError(f"{other.dtype} did not match {input.dtype}")
     if rtol < 0 or atol < 0:
         name = "rtol" if rtol < 0 else "atol"
-        raise RuntimeError(f"{name} must be greater than or equal to zero, but got "
-                           f"{rtol if rtol < 0 else atol}")
+        raise RuntimeError(
+            f"{name} must be greater than or equal to zero, but got {rtol if rtol < 0 else atol}"
+        )
     close = input == other
     if equal_nan and input.dtype.category >= dtypes.FLOAT:
         close = close | (T.isnan(input) & T.isnan(other))
     if rtol == 0 and atol == 0:
         return close
-    a, b = (input, other) if input.dtype.category >= dtypes.FLOAT else \
-        (input.to(T.get_default_dtype()), other.to(T.get_default_dtype()))
+    a, b = (
+        (input, other)
+        if input.dtype.category >= dtypes.FLOAT
+        else (input.to(T.get_default_dtype()), other.to(T.get_default_dtype()))
+    )
     difference = (a - b).abs()
     return close | (T.isfinite(difference) & (difference <= atol + (rtol * b).abs()))
 

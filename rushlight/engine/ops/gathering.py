@@ -10,10 +10,7 @@ def _check_index(name, index, self, d, source=None):
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(f"{name}(): Expected dtype int64 for index")
     if max(index.ndim, 1) != max(self.ndim, 1):
-        raise RuntimeError(
-            "Index tensor must have the same number of dimensions as "
-            f"{'self' if source is None else 'self'} tensor"
-        )
+        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
     for a in range(index.ndim):
         if a != d and index.shape[a] > self.shape[a]:
             raise RuntimeError(
@@ -34,7 +31,8 @@ def gather(self, dim, index, sparse_grad):
         raise NotImplementedError("gather(sparse_grad=True): sparse gradients are not built yet")
     d, shape = wrap_dim(dim, self.ndim), index.shape
     if numel(shape) == 0:
-        return L.const(self.graph, 0, self.dtype, shape)
+        flat = L.reshape(self, (numel(self.shape),))
+        return L.reshape(L.slice_axis(flat, 0, 0, 0), shape)
     _check_index("gather", index, self, d)
     x, i = _as_vectors(self, index)
     return L.reshape(L.take_along(x, L.index_in(i, x.shape[d]), d), shape)

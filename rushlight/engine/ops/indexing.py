@@ -14,8 +14,9 @@ def _plan(self, indices):
         shape = broadcast_shapes(*(indices[d].shape for d in at))
     except RuntimeError:
         listed = ", ".join(str(list(indices[d].shape)) for d in at)
-        raise IndexError("shape mismatch: indexing tensors could not be broadcast together with "
-                         f"shapes {listed}") from None
+        raise IndexError(
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {listed}"
+        ) from None
     linear = None
     for d in at:
         _check_index_dtype(indices[d])
@@ -34,8 +35,11 @@ def _check_index_dtype(index):
 
 def _placed(values, count, position):
     """Move the first `count` axes so that they start at `position` among the others."""
-    axes = list(range(count, count + position)) + list(range(count)) \
+    axes = (
+        list(range(count, count + position))
+        + list(range(count))
         + list(range(count + position, values.ndim))
+    )
     return L.permute(values, axes)
 
 
@@ -51,13 +55,18 @@ def _index_layout(arguments, out_shapes):
     shape, after = out_shapes[0], len(rest) - position
     operands = [(shape, tuple(strides))]
     for d in at:
-        own = broadcast_strides(indices[d].shape, indices[d].strides, shape[position:position + count])
+        own = broadcast_strides(
+            indices[d].shape, indices[d].strides, shape[position : position + count]
+        )
         operands.append((shape, (0,) * position + own + (0,) * after))
     return [result_strides(shape, operands)]
 
 
-@operator("index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", variants="internal",
-          layout=_index_layout)
+@operator(
+    "index.Tensor(Tensor self, Tensor?[] indices) -> Tensor",
+    variants="internal",
+    layout=_index_layout,
+)
 def index(self, indices):
     """Elements at the given positions; None keeps a dimension.  Index axes replace the indexed ones
     where these are adjacent, else they come first."""
@@ -65,25 +74,38 @@ def index(self, indices):
     return _placed(L.take(x, linear), linear.ndim, position)
 
 
-@operator("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
-          variants="function,method,inplace")
+@operator(
+    "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    variants="function,method,inplace",
+)
 def index_put(self, indices, values, accumulate):
     """self with `values` written (or added) at the given positions."""
     if values.dtype is not self.dtype:
-        raise RuntimeError("Index put requires the source and destination dtypes match, got "
-                           f"{self.dtype.type_name} for the destination and "
-                           f"{values.dtype.type_name} for the source.")
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{self.dtype.type_name} for the destination and "
+            f"{values.dtype.type_name} for the source."
+        )
     x, linear, position, at, rest = _plan(self, indices)
     shape = list(linear.shape)
     target = [self.shape[d] for d in rest]
     target[position:position] = shape
     if len(values.shape) > len(target) or any(
-            n not in (1, m) for n, m in zip(values.shape[::-1], target[::-1], strict=False)):
-        raise RuntimeError(f"shape mismatch: value tensor of shape {list(values.shape)} cannot be "
-                           f"broadcast to indexing result of shape {target}")
+        n not in (1, m) for n, m in zip(values.shape[::-1], target[::-1], strict=False)
+    ):
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be "
+            f"broadcast to indexing result of shape {target}"
+        )
     source = L.broadcast(values, target)
-    source = L.permute(source, [*range(position, position + len(shape)), *range(position),
-                                *range(position + len(shape), source.ndim)])
+    source = L.permute(
+        source,
+        [
+            *range(position, position + len(shape)),
+            *range(position),
+            *range(position + len(shape), source.ndim),
+        ],
+    )
     out = L.put(x, linear, source, "add" if accumulate else "set")
     out = L.reshape(out, [self.shape[d] for d in at + rest])
     inverse = [0] * self.ndim

@@ -10,8 +10,12 @@ def _common(tensors):
     return result_type([(t.dtype, t.ndim) for t in tensors])
 
 
-@operator("cat(Tensor[] tensors, int dim=0) -> Tensor", variants="function,out",
-          aliases=("concat", "concatenate"), strides=lambda metas, out: [_cat_strides(metas, out[0])])
+@operator(
+    "cat(Tensor[] tensors, int dim=0) -> Tensor",
+    variants="function,out",
+    aliases=("concat", "concatenate"),
+    strides=lambda metas, out: [_cat_strides(metas, out[0])],
+)
 def cat(tensors, dim):
     """Tensors joined along a dimension; other sizes agree (1-d empty ones are skipped)."""
     if not tensors:
@@ -27,13 +31,16 @@ def cat(tensors, dim):
     d = wrap_dim(dim, first.ndim)
     for i, t in enumerate(kept):
         if t.ndim != first.ndim:
-            raise RuntimeError("Tensors must have same number of dimensions: got "
-                               f"{first.ndim} and {t.ndim}")
+            raise RuntimeError(
+                f"Tensors must have same number of dimensions: got {first.ndim} and {t.ndim}"
+            )
         for a in range(t.ndim):
             if a != d and t.shape[a] != first.shape[a]:
-                raise RuntimeError(f"Sizes of tensors must match except in dimension {d}. Expected "
-                                   f"size {first.shape[a]} but got size {t.shape[a]} for tensor number "
-                                   f"{i} in the list.")
+                raise RuntimeError(
+                    f"Sizes of tensors must match except in dimension {d}. Expected "
+                    f"size {first.shape[a]} but got size {t.shape[a]} for tensor number "
+                    f"{i} in the list."
+                )
     return L.concat([L.cast(t, common) for t in kept], d)
 
 
@@ -54,8 +61,10 @@ def stack(tensors, dim):
     d = wrap_dim(dim, first.ndim + 1)
     for i, t in enumerate(tensors):
         if t.shape != first.shape:
-            raise RuntimeError(f"stack expects each tensor to be equal size, but got "
-                               f"{list(first.shape)} at entry 0 and {list(t.shape)} at entry {i}")
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got "
+                f"{list(first.shape)} at entry 0 and {list(t.shape)} at entry {i}"
+            )
     common = _common(tensors)
     return L.stack([L.cast(t, common) for t in tensors], d)
 
@@ -67,6 +76,7 @@ def _at_least(name, grow):
         if len(tensors) == 1:
             return grow(tensors[0])
         return tuple(grow(t) for t in tensors)
+
     body.__name__ = name
     body.__doc__ = f"Views with at least {name[8]} dimension(s)."
     composite("function")(body)

@@ -21,15 +21,23 @@ def contiguous_copy(self):
     return self
 
 
-@operator("channels_last(Tensor self) -> Tensor", variants="internal", node="CloneBackward0",
-          strides=lambda metas, out: [shapes.channels_last_strides(metas[0].shape)])
+@operator(
+    "channels_last(Tensor self) -> Tensor",
+    variants="internal",
+    node="CloneBackward0",
+    strides=lambda metas, out: [shapes.channels_last_strides(metas[0].shape)],
+)
 def channels_last_copy(self):
     """A copy in channels_last order."""
     return self
 
 
-@operator("_to_copy(Tensor self, *, dtype dtype) -> Tensor", strides=_like_self,
-          variants="internal", node="ToCopyBackward0")
+@operator(
+    "_to_copy(Tensor self, *, dtype dtype) -> Tensor",
+    strides=_like_self,
+    variants="internal",
+    node="ToCopyBackward0",
+)
 def to_copy(self, dtype):
     """A copy in another dtype."""
     return L.cast(self, dtype)
@@ -37,8 +45,11 @@ def to_copy(self, dtype):
 
 def _copy_gradient(grads, outputs, self, src, non_blocking):
     g = grads[0]
-    given = L.cast(L.real(g) if not src.dtype.is_complex else g, src.dtype) \
-        if src.dtype.category >= dtypes.FLOAT else None
+    given = (
+        L.cast(L.real(g) if not src.dtype.is_complex else g, src.dtype)
+        if src.dtype.category >= dtypes.FLOAT
+        else None
+    )
     return {"self": L.like(g, 0), "src": None if given is None else sum_to(given, src.shape)}
 
 
@@ -49,15 +60,21 @@ def sum_to(g, shape):
     return L.reshape(L.sum_(g, axes, keepdim=True), shape)
 
 
-@mutation("copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor",
-          node="torch::autograd::CopyBackwards", vjp=_copy_gradient)
+@mutation(
+    "copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor",
+    node="torch::autograd::CopyBackwards",
+    vjp=_copy_gradient,
+)
 def copy(self, src, non_blocking):
     """Elements of `src`, broadcast and converted, into self."""
     if len(src.shape) > self.ndim or any(
-            n not in (1, m) for n, m in zip(src.shape[::-1], self.shape[::-1], strict=False)):
-        raise RuntimeError(f"The size of tensor a ({self.shape[-1] if self.shape else 1}) must match "
-                           f"the size of tensor b ({src.shape[-1] if src.shape else 1}) at "
-                           f"non-singleton dimension {max(self.ndim - 1, 0)}")
+        n not in (1, m) for n, m in zip(src.shape[::-1], self.shape[::-1], strict=False)
+    ):
+        raise RuntimeError(
+            f"The size of tensor a ({self.shape[-1] if self.shape else 1}) must match "
+            f"the size of tensor b ({src.shape[-1] if src.shape else 1}) at "
+            f"non-singleton dimension {max(self.ndim - 1, 0)}"
+        )
     return L.broadcast(L.cast(src, self.dtype), self.shape)
 
 
@@ -69,21 +86,32 @@ def _fill_gradient(grads, outputs, self, value):
     return {"self": L.like(grads[0], 0), "value": L.cast(L.sum_(grads[0]), value.dtype)}
 
 
-@mutation("fill.Scalar(Tensor self, Scalar value) -> Tensor", variants="inplace", overlap=False,
-          node="FillBackward2",
-          vjp=_zero_gradient)
+@mutation(
+    "fill.Scalar(Tensor self, Scalar value) -> Tensor",
+    variants="inplace",
+    overlap=False,
+    node="FillBackward2",
+    vjp=_zero_gradient,
+)
 def fill(self, value):
     """Every element becomes `value`."""
     return L.broadcast(L.cast(value, self.dtype), self.shape)
 
 
-@mutation("fill.Tensor(Tensor self, Tensor value) -> Tensor", variants="inplace", overlap=False,
-          node="FillBackward3", vjp=_fill_gradient)
+@mutation(
+    "fill.Tensor(Tensor self, Tensor value) -> Tensor",
+    variants="inplace",
+    overlap=False,
+    node="FillBackward3",
+    vjp=_fill_gradient,
+)
 def fill_tensor(self, value):
     """Every element becomes the 0-d tensor `value`."""
     if value.ndim:
-        raise RuntimeError("fill_ only supports 0-dimension value tensor but got tensor with "
-                           f"{value.ndim} dimensions.")
+        raise RuntimeError(
+            "fill_ only supports 0-dimension value tensor but got tensor with "
+            f"{value.ndim} dimensions."
+        )
     return L.broadcast(L.cast(value, self.dtype), self.shape)
 
 
@@ -93,8 +121,11 @@ def zero(self):
     return L.like(self, 0)
 
 
-@mutation("_draw(Tensor self, Tensor values, str node) -> Tensor", node=lambda given: given[2][1],
-          vjp=lambda grads, outputs, self, values, node: {"self": L.like(grads[0], 0)})
+@mutation(
+    "_draw(Tensor self, Tensor values, str node) -> Tensor",
+    node=lambda given: given[2][1],
+    vjp=lambda grads, outputs, self, values, node: {"self": L.like(grads[0], 0)},
+)
 def draw(self, values, node):
     """Every element becomes the drawn value; gradients stop here."""
     return values

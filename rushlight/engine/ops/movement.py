@@ -4,6 +4,7 @@ from ..base import shapes
 from ..base.shapes import numel, unique_dims, wrap_dim
 from ..ir import lang as L
 from .record import T, composite, operator
+from .reduce import sum_
 
 
 @composite()
@@ -254,6 +255,4 @@ def trace(self):
     n = min(self.shape)
     flat = L.reshape(self, (numel(self.shape),))
     found = L.take(flat, L.iota(self, n) * (self.shape[1] + 1))
-    from .reduce import sum_
-
     return sum_.body(found, None)

@@ -136,13 +136,13 @@ def _check_batch_norm(input, running_mean, running_var, weight, bias):
     for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight",
                                                                                    weight),
                     ("bias", bias)):
-        if t is not None and t.numel() != channels:
+        if t is not None and t._meta.plain.numel != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {t.numel()}")
 
 
 def _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps):
     _check_batch_norm(input, running_mean, running_var, weight, bias)
-    if input.numel() == 0:
+    if input._meta.plain.numel == 0:
         return _nothing(input, weight, bias)
     if not training:
         if running_mean is None or running_var is None:

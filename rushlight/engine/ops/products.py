@@ -14,13 +14,21 @@ def dot_values(a, b):
 
 def _same_dtype(a, b, name):
     if a.dtype is not b.dtype:
-        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: "
-                           f"{_c_name(a.dtype)} != {_c_name(b.dtype)}")
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: "
+            f"{_c_name(a.dtype)} != {_c_name(b.dtype)}"
+        )
 
 
 def _c_name(d):
-    return {"float32": "float", "float64": "double", "int64": "long long", "int32": "int",
-            "float16": "c10::Half", "bfloat16": "c10::BFloat16"}.get(d.name, d.name)
+    return {
+        "float32": "float",
+        "float64": "double",
+        "int64": "long long",
+        "int32": "int",
+        "float16": "c10::Half",
+        "bfloat16": "c10::BFloat16",
+    }.get(d.name, d.name)
 
 
 def mm_values(a, b):
@@ -29,8 +37,10 @@ def mm_values(a, b):
     if b.ndim != 2:
         raise RuntimeError("mat2 must be a matrix")
     if a.shape[1] != b.shape[0]:
-        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and "
-                           f"{b.shape[0]}x{b.shape[1]})")
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and "
+            f"{b.shape[0]}x{b.shape[1]})"
+        )
     _same_dtype(a, b, "mm")
     return dot_values(a, b)
 
@@ -47,8 +57,10 @@ def mv(self, vec):
     if self.ndim != 2 or vec.ndim != 1:
         raise RuntimeError(f"vector + matrix @ vector expected, got {self.ndim}, {vec.ndim}")
     if self.shape[1] != vec.shape[0]:
-        raise RuntimeError(f"size mismatch, got input ({self.shape[0]}), mat "
-                           f"({self.shape[0]}x{self.shape[1]}), vec ({vec.shape[0]})")
+        raise RuntimeError(
+            f"size mismatch, got input ({self.shape[0]}), mat "
+            f"({self.shape[0]}x{self.shape[1]}), vec ({vec.shape[0]})"
+        )
     _same_dtype(self, vec, "mv")
     return L.reshape(dot_values(self, L.unsqueeze(vec, 1)), (self.shape[0],))
 
@@ -57,12 +69,16 @@ def _dot_check(a, b, name):
     if a.ndim != 1 or b.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     if a.dtype is not b.dtype:
-        raise RuntimeError(f"{name} : expected both vectors to have same dtype, but found "
-                           f"{a.dtype.type_name} and {b.dtype.type_name}")
+        raise RuntimeError(
+            f"{name} : expected both vectors to have same dtype, but found "
+            f"{a.dtype.type_name} and {b.dtype.type_name}"
+        )
     if a.shape != b.shape:
-        raise RuntimeError(f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src "
-                           f"[{b.shape[0]}] to have the same number of elements, but got {a.shape[0]} "
-                           f"and {b.shape[0]} elements respectively")
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src "
+            f"[{b.shape[0]}] to have the same number of elements, but got {a.shape[0]} "
+            f"and {b.shape[0]} elements respectively"
+        )
 
 
 def _inner(a, b):
@@ -90,10 +106,14 @@ def bmm_values(a, b):
     if b.ndim != 3:
         raise RuntimeError("batch2 must be a 3D tensor")
     if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
-        raise RuntimeError(f"Expected size for first two dimensions of batch2 tensor to be: "
-                           f"[{a.shape[0]}, {a.shape[2]}] but got: [{b.shape[0]}, {b.shape[1]}].")
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{a.shape[0]}, {a.shape[2]}] but got: [{b.shape[0]}, {b.shape[1]}]."
+        )
     if a.dtype is not b.dtype:
-        raise RuntimeError(f"expected scalar type {a.dtype.type_name} but found {b.dtype.type_name}")
+        raise RuntimeError(
+            f"expected scalar type {a.dtype.type_name} but found {b.dtype.type_name}"
+        )
     return dot_values(a, b)
 
 
@@ -118,8 +138,11 @@ def _combined(base, product, beta, alpha):
 
 
 def _as(number, x):
-    return L.broadcast(L.cast(number, x.dtype), x.shape) if hasattr(number, "prim") else \
-        L.like(x, number)
+    return (
+        L.broadcast(L.cast(number, x.dtype), x.shape)
+        if hasattr(number, "prim")
+        else L.like(x, number)
+    )
 
 
 _TERM = "*, Scalar beta=1, Scalar alpha=1) -> Tensor"
@@ -131,9 +154,11 @@ def _fits(shape, target, name):
     except RuntimeError:
         ok = False
     if not ok:
-        raise RuntimeError(f"The expanded size of the tensor ({target[-1]}) must match the existing "
-                           f"size ({shape[-1]}) at non-singleton dimension {len(target) - 1}.  Target "
-                           f"sizes: {list(target)}.  Tensor sizes: {list(shape)}")
+        raise RuntimeError(
+            f"The expanded size of the tensor ({target[-1]}) must match the existing "
+            f"size ({shape[-1]}) at non-singleton dimension {len(target) - 1}.  Target "
+            f"sizes: {list(target)}.  Tensor sizes: {list(shape)}"
+        )
 
 
 def _added(name, schema, product):
@@ -141,9 +166,12 @@ def _added(name, schema, product):
         found = product(*factors.values())
         _fits(self.shape, found.shape, name)
         if self.dtype is not found.dtype:
-            raise RuntimeError("self and mat2 must have the same dtype, but got "
-                               f"{self.dtype.type_name} and {found.dtype.type_name}")
+            raise RuntimeError(
+                "self and mat2 must have the same dtype, but got "
+                f"{self.dtype.type_name} and {found.dtype.type_name}"
+            )
         return _combined(self, found, beta, alpha)
+
     body.__doc__ = f"``beta * self + alpha * product``, the product as in {name[3:]}."
     operator(f"{name}({schema}, {_TERM}", variants="function,method,inplace,out")(body)
 
@@ -151,27 +179,34 @@ def _added(name, schema, product):
 def _outer(a, b):
     if a.ndim != 1 or b.ndim != 1:
         raise RuntimeError(f"addr: Expected 1-D argument vec1, but got {a.ndim}-D")
-    return L.broadcast(L.unsqueeze(a, 1), (a.shape[0], b.shape[0])) * \
-        L.broadcast(L.unsqueeze(b, 0), (a.shape[0], b.shape[0]))
+    return L.broadcast(L.unsqueeze(a, 1), (a.shape[0], b.shape[0])) * L.broadcast(
+        L.unsqueeze(b, 0), (a.shape[0], b.shape[0])
+    )
 
 
 _added("addmm", "Tensor self, Tensor mat1, Tensor mat2", mm_values)
 _added("addmv", "Tensor self, Tensor mat, Tensor vec", lambda m, v: mv.body(m, v))
 _added("addr", "Tensor self, Tensor vec1, Tensor vec2", _outer)
 _added("baddbmm", "Tensor self, Tensor batch1, Tensor batch2", bmm_values)
-_added("addbmm", "Tensor self, Tensor batch1, Tensor batch2",
-       lambda a, b: L.sum_(bmm_values(a, b), [0]))
+_added(
+    "addbmm",
+    "Tensor self, Tensor batch1, Tensor batch2",
+    lambda a, b: L.sum_(bmm_values(a, b), [0]),
+)
 
 
 # ------------------------------------------------------------------------------- matmul
 def matmul_values(a, b):
     """NumPy's matmul rules: vectors get a dimension that is dropped again, batches broadcast."""
     if not a.ndim or not b.ndim:
-        raise RuntimeError("both arguments to matmul need to be at least 1D, but they are "
-                           f"{a.ndim}D and {b.ndim}D")
+        raise RuntimeError(
+            f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D"
+        )
     if a.dtype is not b.dtype:
-        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {_c_name(a.dtype)} != "
-                           f"{_c_name(b.dtype)}")
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {_c_name(a.dtype)} != "
+            f"{_c_name(b.dtype)}"
+        )
     drop_row, drop_column = a.ndim == 1, b.ndim == 1
     a = L.unsqueeze(a, 0) if drop_row else a
     b = L.unsqueeze(b, 1) if drop_column else b
@@ -185,15 +220,21 @@ def matmul_values(a, b):
 
 def _matmul_mismatch(a, b, drop_row, drop_column):
     if drop_row and drop_column:
-        raise RuntimeError("inconsistent tensor size, expected tensor "
-                           f"[{a.shape[-1]}] and src [{b.shape[-2]}] to have the same number of "
-                           f"elements, but got {a.shape[-1]} and {b.shape[-2]} elements respectively")
+        raise RuntimeError(
+            "inconsistent tensor size, expected tensor "
+            f"[{a.shape[-1]}] and src [{b.shape[-2]}] to have the same number of "
+            f"elements, but got {a.shape[-1]} and {b.shape[-2]} elements respectively"
+        )
     if a.ndim > 2 and b.ndim > 2:
-        raise RuntimeError("Expected size for first two dimensions of batch2 tensor to be: "
-                           f"[{a.shape[0]}, {a.shape[-1]}] but got: [{b.shape[0]}, {b.shape[-2]}].")
+        raise RuntimeError(
+            "Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{a.shape[0]}, {a.shape[-1]}] but got: [{b.shape[0]}, {b.shape[-2]}]."
+        )
     rows = numel(a.shape[:-1])
-    raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a.shape[-1]} and "
-                       f"{b.shape[-2]}x{b.shape[-1]})")
+    raise RuntimeError(
+        f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a.shape[-1]} and "
+        f"{b.shape[-2]}x{b.shape[-1]})"
+    )
 
 
 def _batched(a, b):
@@ -216,8 +257,11 @@ def _matmul_node(a, b):
     return "MmBackward0" if a == b == 2 else "UnsafeViewBackward0"
 
 
-@operator("matmul(Tensor self, Tensor other) -> Tensor", aliases=("linalg.matmul",),
-          node=lambda a: _matmul_node(a[0][1].ndim, a[1][1].ndim))
+@operator(
+    "matmul(Tensor self, Tensor other) -> Tensor",
+    aliases=("linalg.matmul",),
+    node=lambda a: _matmul_node(a[0][1].ndim, a[1][1].ndim),
+)
 def matmul(self, other):
     """Matrix product with broadcasting batches; vectors on either side."""
     return matmul_values(self, other)
@@ -230,8 +274,11 @@ def _linear_node(arguments):
     return "ViewBackward0" if bias is not None else "UnsafeViewBackward0"
 
 
-@operator("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", variants="nn",
-          node=_linear_node)
+@operator(
+    "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
+    variants="nn",
+    node=_linear_node,
+)
 def linear(input, weight, bias):
     """``input @ weight.T + bias``; input (*, in), weight (out, in) or (in,), bias (out,)."""
     if weight.ndim not in (1, 2):
@@ -247,7 +294,9 @@ def outer(self, vec2):
     """All products of the elements of two vectors, (n, m)."""
     if self.ndim != 1 or vec2.ndim != 1:
         raise RuntimeError(f"outer: Expected 1-D argument self, but got {self.ndim}-D")
-    common = self.dtype if self.dtype is vec2.dtype else dtypes.promote_types(self.dtype, vec2.dtype)
+    common = (
+        self.dtype if self.dtype is vec2.dtype else dtypes.promote_types(self.dtype, vec2.dtype)
+    )
     return _outer(L.cast(self, common), L.cast(vec2, common))
 
 
@@ -257,8 +306,10 @@ def inner(input, other):
     if not input.ndim or not other.ndim:
         return input * other
     if input.shape[-1] != other.shape[-1]:
-        raise RuntimeError(f"inner() the last dimension must match on both input tensors but got shapes "
-                           f"{list(input.shape)} and {list(other.shape)}")
+        raise RuntimeError(
+            f"inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(input.shape)} and {list(other.shape)}"
+        )
     return T.tensordot(input, other, ([-1], [-1]))
 
 
@@ -269,8 +320,7 @@ def tensordot(a, b, dims=2):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
         if dims > min(a.ndim, b.ndim):
-            raise RuntimeError("tensordot expects dims < ndim_a or ndim_b, but got dims="
-                               f"{dims}")
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         of_a, of_b = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
         of_a, of_b = ([int(d) for d in ds] for ds in dims)
@@ -279,8 +329,10 @@ def tensordot(a, b, dims=2):
     of_a, of_b = [d % a.ndim for d in of_a], [d % b.ndim for d in of_b]
     for i, j in zip(of_a, of_b, strict=True):
         if a.shape[i] != b.shape[j]:
-            raise RuntimeError(f"contracted dimensions need to match, but first has size {a.shape[i]} "
-                               f"in dim {i} and second has size {b.shape[j]} in dim {j}")
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a.shape[i]} "
+                f"in dim {i} and second has size {b.shape[j]} in dim {j}"
+            )
     left = [d for d in range(a.ndim) if d not in of_a]
     right = [d for d in range(b.ndim) if d not in of_b]
     inner_size = numel([a.shape[d] for d in of_a])
@@ -289,21 +341,31 @@ def tensordot(a, b, dims=2):
     return T.mm(x, y).reshape([a.shape[d] for d in left] + [b.shape[d] for d in right])
 
 
-@operator("bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
-          variants="function,nn", node="SumBackward0")
+@operator(
+    "bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
+    variants="function,nn",
+    node="SumBackward0",
+)
 def bilinear(input1, input2, weight, bias):
-    """``input1 W_o input2 + bias_o`` for every output o; weight (O, I, J), inputs (*, I) and (*, J)."""
+    """``input1 W_o input2 + bias_o`` for every output o; weight (O, I, J), inputs (*, I) and (*,
+    J)."""
     if input1.shape[:-1] != input2.shape[:-1] or input1.ndim != input2.ndim:
-        raise RuntimeError("bilinear(): input batch dimensions do not match: got "
-                           f"{list(input1.shape)} and {list(input2.shape)}")
+        raise RuntimeError(
+            "bilinear(): input batch dimensions do not match: got "
+            f"{list(input1.shape)} and {list(input2.shape)}"
+        )
     o, i, j = weight.shape
     for name, x, n in (("input1", input1, i), ("input2", input2, j)):
         if x.shape[-1] != n:
-            raise RuntimeError(f"bilinear(): {name} size does not match weight size: got {x.shape[-1]} "
-                               f"but expected {n}")
+            raise RuntimeError(
+                f"bilinear(): {name} size does not match weight size: got {x.shape[-1]} "
+                f"but expected {n}"
+            )
     if bias is not None and tuple(bias.shape) != (o,):
-        raise RuntimeError(f"bilinear(): bias size does not match weight size: got {list(bias.shape)} but "
-                           f"expected {o}")
+        raise RuntimeError(
+            f"bilinear(): bias size does not match weight size: got {list(bias.shape)} but "
+            f"expected {o}"
+        )
     wide = dtypes.OPMATH.get(input1.dtype, input1.dtype)
     rows = numel(input1.shape[:-1])
     x, y = (L.reshape(L.cast(v, wide), (rows, v.shape[-1])) for v in (input1, input2))

@@ -36,10 +36,31 @@ T = _Functions()
 class Op:
     """One overload.  See the decorators below for the meaning of the fields."""
 
-    def __init__(self, kind, schema, body, *, variants="function,method", promote="default",
-                 result="same", vjp=None, node=None, strides=None, geometry=None, ref=None,
-                 samples=None, structural=(), differentiable=True, dtypes=None, overlap=True,
-                 multi=False, absolute=False, aliases=(), promotes=None, layout=None):
+    def __init__(
+        self,
+        kind,
+        schema,
+        body,
+        *,
+        variants="function,method",
+        promote="default",
+        result="same",
+        vjp=None,
+        node=None,
+        strides=None,
+        geometry=None,
+        ref=None,
+        samples=None,
+        structural=(),
+        differentiable=True,
+        dtypes=None,
+        overlap=True,
+        multi=False,
+        absolute=False,
+        aliases=(),
+        promotes=None,
+        layout=None,
+    ):
         self.kind, self.schema_text, self.body = kind, schema, body
         self.name, self.overload = schemas.split_name(schema)
         self.variants = frozenset(variants.split(","))
@@ -50,7 +71,9 @@ class Op:
         self.differentiable, self.dtypes = differentiable, dtypes
         self.overlap, self.multi, self.absolute = overlap, multi, absolute
         self.aliases, self.promotes = aliases, promotes
-        self.layout = layout  # like strides, from the tagged arguments: (arguments, shapes) -> strides
+        self.layout = (
+            layout  # like strides, from the tagged arguments: (arguments, shapes) -> strides
+        )
         self.calls, self.inplace_calls, self.shadow_calls = {}, {}, {}
         self.__doc__ = body.__doc__
 
@@ -59,7 +82,8 @@ class Op:
         return schemas.parse(self.schema_text)
 
     def node_name(self, arguments):
-        """The name of the node these arguments make: fixed, or a function of the tagged arguments."""
+        """The name of the node these arguments make: fixed, or a function of the tagged
+        arguments."""
         return self.node(arguments) if callable(self.node) else self.node
 
     @property
@@ -72,7 +96,9 @@ class Op:
 
 def numbered(name, with_tensor, with_number, at=1):
     """Node names that depend on whether parameter `at` is a tensor or a number."""
-    return lambda arguments: f"{name}Backward{with_tensor if arguments[at][0] == 't' else with_number}"
+    return lambda arguments: (
+        f"{name}Backward{with_tensor if arguments[at][0] == 't' else with_number}"
+    )
 
 
 def _camel(name):
@@ -91,19 +117,32 @@ def _decorator(kind, **defaults):
     def with_schema(schema, **fields):
         def wrap(body):
             return _register(Op(kind, schema, body, **{**defaults, **fields}))
+
         return wrap
+
     return with_schema
 
 
 pointwise = _decorator("pointwise", variants="function,method,inplace,out")
 operator = _decorator("operator", variants="function,method,out")
 view = _decorator("view")
-mutation = _decorator("operator", variants="inplace")  # exists only in place; body: self's new value
+mutation = _decorator(
+    "operator", variants="inplace"
+)  # exists only in place; body: self's new value
 
 
 def composite(variants="function,method", name=None, **fields):
     """A Python function of Tensors under its own name and signature (first parameter `input`)."""
+
     def wrap(body):
-        return _register(Op("composite", (name or body.__name__.strip("_")) + "(", body,
-                            variants=variants, **fields))
+        return _register(
+            Op(
+                "composite",
+                (name or body.__name__.strip("_")) + "(",
+                body,
+                variants=variants,
+                **fields,
+            )
+        )
+
     return wrap

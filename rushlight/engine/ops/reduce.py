@@ -26,16 +26,20 @@ def sum_(self, dtype):
     return accumulate(self, _sum_dtype(self, dtype), L.sum_)
 
 
-@operator("sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None)"
-          " -> Tensor", node="SumBackward1")
+@operator(
+    "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None)"
+    " -> Tensor",
+    node="SumBackward1",
+)
 def sum_dim(self, dim, keepdim, dtype):
     """Sum over dimensions (None or () means all)."""
     axes = wrap_dims(dim, self.ndim)
     return accumulate(self, _sum_dtype(self, dtype), lambda x: L.sum_(x, axes, keepdim))
 
 
-@operator("nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None)"
-          " -> Tensor")
+@operator(
+    "nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
+)
 def nansum(self, dim, keepdim, dtype):
     """Sum over dimensions with NaN counted as 0."""
     axes = wrap_dims(dim, self.ndim)
@@ -50,8 +54,10 @@ def _mean(x, dtype, axes, keepdim):
     target = dtype or x.dtype
     if target.category < dtypes.FLOAT:
         what = "Input" if dtype is None else "Optional"
-        raise RuntimeError(f"mean(): could not infer output dtype. {what} dtype must be either a "
-                           f"floating point or complex dtype. Got: {target.type_name}")
+        raise RuntimeError(
+            f"mean(): could not infer output dtype. {what} dtype must be either a "
+            f"floating point or complex dtype. Got: {target.type_name}"
+        )
     return accumulate(x, target, lambda v: L.mean(v, axes, keepdim))
 
 
@@ -61,8 +67,10 @@ def mean(self, dtype):
     return _mean(self, dtype, wrap_dims(None, self.ndim), False)
 
 
-@operator("mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None)"
-          " -> Tensor", node="MeanBackward1")
+@operator(
+    "mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    node="MeanBackward1",
+)
 def mean_dim(self, dim, keepdim, dtype):
     """Mean over dimensions."""
     return _mean(self, dtype, wrap_dims(dim, self.ndim), keepdim)
@@ -74,8 +82,10 @@ def prod(self, dtype):
     return accumulate(self, _sum_dtype(self, dtype), L.prod)
 
 
-@operator("prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None)"
-          " -> Tensor", node="ProdBackward1")
+@operator(
+    "prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    node="ProdBackward1",
+)
 def prod_dim(self, dim, keepdim, dtype):
     """Product over one dimension."""
     axes = wrap_dims((dim,), self.ndim)
@@ -92,12 +102,16 @@ def _logic(name, function, doc):
 
     def several(self, dim, keepdim):
         return _as_logical(self, function(self, wrap_dims(dim, self.ndim), keepdim))
+
     whole.__doc__ = one.__doc__ = several.__doc__ = doc
     operator(f"{name}(Tensor self) -> Tensor", differentiable=False)(whole)
-    operator(f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
-             differentiable=False)(one)
-    operator(f"{name}.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-             differentiable=False)(several)
+    operator(
+        f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> Tensor", differentiable=False
+    )(one)
+    operator(
+        f"{name}.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+        differentiable=False,
+    )(several)
 
 
 def _as_logical(x, found):
@@ -118,13 +132,15 @@ def _nonempty(x, axes, name):
 
 def _check_nonempty(x, name):
     if numel(x.shape) == 0:
-        raise RuntimeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
-                           "Specify the reduction dim with the 'dim' argument.")
+        raise RuntimeError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+            "Specify the reduction dim with the 'dim' argument."
+        )
 
 
 def _ordered(x, name):
     if x.dtype.is_complex:
-        raise RuntimeError(f'"{name}_all" not implemented for \'{x.dtype.type_name}\'')
+        raise RuntimeError(f"\"{name}_all\" not implemented for '{x.dtype.type_name}'")
 
 
 def _extreme(name, reduce, index_of, elementwise, doc):
@@ -136,11 +152,15 @@ def _extreme(name, reduce, index_of, elementwise, doc):
     def along(self, dim, keepdim):
         _ordered(self, name)
         return at_index(self, dim, keepdim, index_of, name)
+
     whole.__doc__ = f"{doc} of all elements."
     along.__doc__ = f"{doc} along a dimension, and where it is (the first of equals)."
     operator(f"{name}(Tensor self) -> Tensor", node=f"{name.capitalize()}Backward1")(whole)
-    operator(f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-             node=f"{name.capitalize()}Backward0", vjp=_take_gradient)(along)
+    operator(
+        f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+        node=f"{name.capitalize()}Backward0",
+        vjp=_take_gradient,
+    )(along)
     composite_other(name, elementwise)
 
     def many(self, dim, keepdim):
@@ -148,18 +168,23 @@ def _extreme(name, reduce, index_of, elementwise, doc):
         axes = wrap_dims(dim, self.ndim)
         _nonempty(self, axes, "a" + name)
         return reduce(self, axes, keepdim)
+
     many.__doc__ = f"{doc} over dimensions; equal ones share the gradient."
     operator(f"a{name}(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor")(many)
 
 
 def composite_other(name, elementwise):
     """max(x, y) and min(x, y) are maximum and minimum."""
+
     def other(self, other):
         common = result_type([(self.dtype, self.ndim), (other.dtype, other.ndim)])
         return elementwise(L.cast(self, common), L.cast(other, common))
+
     other.__doc__ = f"Elementwise {name} of two tensors."
-    operator(f"{name}.other(Tensor self, Tensor other) -> Tensor",
-             node=f"{name.capitalize()}imumBackward0")(other)
+    operator(
+        f"{name}.other(Tensor self, Tensor other) -> Tensor",
+        node=f"{name.capitalize()}imumBackward0",
+    )(other)
 
 
 def at_index(x, dim, keepdim, index_of, name):
@@ -197,21 +222,25 @@ def aminmax(input, *, dim=None, keepdim=False):
     """Minimum and maximum over a dimension (or all), as (min, max)."""
     from_all = dim is None
     if from_all and input.numel() == 0:
-        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation "
-                           "has no identity.")
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation "
+            "has no identity."
+        )
     dims = () if from_all else (dim,)
-    return T.return_type("aminmax", ("min", "max"))(T.amin(input, dims, keepdim),
-                                                    T.amax(input, dims, keepdim))
+    return T.return_type("aminmax", ("min", "max"))(
+        T.amin(input, dims, keepdim), T.amax(input, dims, keepdim)
+    )
 
 
 def _arg(name, index_of, doc):
     def body(self, dim, keepdim):
         if self.dtype.is_complex:
-            raise RuntimeError(f'"{name}_cpu" not implemented for \'{self.dtype.type_name}\'')
+            raise RuntimeError(f"\"{name}_cpu\" not implemented for '{self.dtype.type_name}'")
         if dim is None:
             if numel(self.shape) == 0:
-                raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() "
-                                 "== 0.")
+                raise IndexError(
+                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+                )
             found = index_of(L.reshape(self, (numel(self.shape),)), 0)
             return L.reshape(found, (1,) * self.ndim) if keepdim else found
         d = wrap_dim(dim, self.ndim)
@@ -221,17 +250,22 @@ def _arg(name, index_of, doc):
             raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
         found = index_of(self, d)
         return L.unsqueeze(found, d) if keepdim else found
+
     body.__doc__ = doc
-    operator(f"{name}(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
-             differentiable=False)(body)
+    operator(
+        f"{name}(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", differentiable=False
+    )(body)
 
 
 _arg("argmax", L.argmax, "Index of the maximum (of the flattened tensor without `dim`).")
 _arg("argmin", L.argmin, "Index of the minimum (of the flattened tensor without `dim`).")
 
 
-@operator("count_nonzero(Tensor self, int[]? dim=None) -> Tensor", differentiable=False,
-          variants="function,method")
+@operator(
+    "count_nonzero(Tensor self, int[]? dim=None) -> Tensor",
+    differentiable=False,
+    variants="function,method",
+)
 def count_nonzero(self, dim):
     """Number of nonzero elements, over dimensions or all."""
     axes = wrap_dims(dim, self.ndim)
@@ -259,25 +293,36 @@ def _statistics(self, dim, correction, keepdim):
         raise RuntimeError("std and var only support floating point and complex dtypes")
     axes = wrap_dims(dim, self.ndim)
     wide = dtypes.OPMATH.get(self.dtype, self.dtype)
-    spread, average = variance(L.cast(self, wide), axes, 1 if correction is None else correction,
-                               keepdim)
+    spread, average = variance(
+        L.cast(self, wide), axes, 1 if correction is None else correction, keepdim
+    )
     return spread, average, self.dtype.to_real(), self.dtype
 
 
 _ARGUMENTS = "int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False"
 
 
-@operator(f"_var(Tensor self, {_ARGUMENTS}) -> Tensor", structural=("correction",),
-          variants="internal", node="VarBackward0")
+@operator(
+    f"_var(Tensor self, {_ARGUMENTS}) -> Tensor",
+    structural=("correction",),
+    variants="internal",
+    node="VarBackward0",
+)
 def var_(self, dim, correction, keepdim):
     """Variance over dimensions, Bessel-corrected unless `correction` says otherwise."""
     spread, _, real, _ = _statistics(self, dim, correction, keepdim)
     return L.cast(spread, real)
 
 
-@operator(f"_std(Tensor self, {_ARGUMENTS}) -> Tensor", structural=("correction",),
-          variants="internal", node="StdBackward0", vjp=lambda grads, outputs, self, dim, correction,
-          keepdim: _std_gradient(grads[0], outputs[0], self, dim, correction, keepdim))
+@operator(
+    f"_std(Tensor self, {_ARGUMENTS}) -> Tensor",
+    structural=("correction",),
+    variants="internal",
+    node="StdBackward0",
+    vjp=lambda grads, outputs, self, dim, correction, keepdim: _std_gradient(
+        grads[0], outputs[0], self, dim, correction, keepdim
+    ),
+)
 def std_(self, dim, correction, keepdim):
     """Square root of the variance."""
     spread, _, real, _ = _statistics(self, dim, correction, keepdim)
@@ -325,8 +370,12 @@ def _mean_too(input, dim, keepdim):
     return T.mean(input, None if isinstance(dim, bool) else dims, keepdim)
 
 
-@operator(f"_var_mean(Tensor self, {_ARGUMENTS}) -> (Tensor, Tensor)", structural=("correction",),
-          variants="internal", node="VarMeanBackward0")
+@operator(
+    f"_var_mean(Tensor self, {_ARGUMENTS}) -> (Tensor, Tensor)",
+    structural=("correction",),
+    variants="internal",
+    node="VarMeanBackward0",
+)
 def var_mean_(self, dim, correction, keepdim):
     """(variance, mean) over dimensions."""
     spread, average, real, plain = _statistics(self, dim, correction, keepdim)
@@ -342,11 +391,15 @@ def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
 @composite("function")
 def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """(standard deviation, mean) over dimensions."""
-    return T.std(input, dim, unbiased, keepdim, correction=correction), _mean_too(input, dim, keepdim)
+    return T.std(input, dim, unbiased, keepdim, correction=correction), _mean_too(
+        input, dim, keepdim
+    )
 
 
-@operator("logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
-          aliases=("special.logsumexp",))
+@operator(
+    "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
+    aliases=("special.logsumexp",),
+)
 def logsumexp(self, dim, keepdim):
     """``log(sum(exp(x)))`` over dimensions without overflow."""
     axes = wrap_dims(dim, self.ndim)

@@ -1,4 +1,5 @@
-"""PyTorch's schema language: ``add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor``.
+"""PyTorch's schema language: ``add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) ->
+Tensor``.
 
 Parsed on an operator's first use, so that import pays nothing.
 """
@@ -24,14 +25,16 @@ class Schema(NamedTuple):
     listed: bool  # -> Tensor[]
 
 
-_PARAM = re.compile(r"^(?P<type>[A-Za-z]+)(\([a-z]!?\))?(?P<suffix>(\[\d*\])?\??(\[\d*\])?\??) "
-                    r"(?P<name>\w+)(=(?P<default>.*))?$")
+_PARAM = re.compile(
+    r"^(?P<type>[A-Za-z]+)(\([a-z]!?\))?(?P<suffix>(\[\d*\])?\??(\[\d*\])?\??) "
+    r"(?P<name>\w+)(=(?P<default>.*))?$"
+)
 _TYPES = {"SymInt": "int", "ScalarType": "dtype", "Dimname": "str"}
 
 
 def split_name(schema):
     """(name, overload) without parsing the rest."""
-    full = schema[:schema.index("(")]
+    full = schema[: schema.index("(")]
     name, _, overload = full.partition(".")
     return name, overload
 
@@ -40,7 +43,7 @@ def parse(schema):
     """The Schema of a declaration; ValueError shows what could not be read."""
     head, _, tail = schema.partition(" -> ")
     name, overload = split_name(head)
-    body = head[head.index("(") + 1:head.rindex(")")]
+    body = head[head.index("(") + 1 : head.rindex(")")]
     params, kw_only = [], False
     for text in _split(body):
         if text == "*":

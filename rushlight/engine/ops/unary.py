@@ -11,11 +11,14 @@ from .record import T, composite, pointwise
 
 def unary(schema_name, function, doc, *, promote="default", ref=None, **fields):
     """A record whose body is one function of the operand."""
+
     def body(self):
         return function(self)
+
     body.__doc__ = doc
-    return pointwise(f"{schema_name}(Tensor self) -> Tensor", promote=promote, ref=ref,
-                     **fields)(body)
+    return pointwise(f"{schema_name}(Tensor self) -> Tensor", promote=promote, ref=ref, **fields)(
+        body
+    )
 
 
 def integers_unchanged(function):
@@ -25,60 +28,97 @@ def integers_unchanged(function):
 
 def _no_complex(op, common):
     if common.is_complex:
-        raise RuntimeError(f'"{op.name}_vml_cpu" not implemented for \'{common.type_name}\'')
+        raise RuntimeError(f"\"{op.name}_vml_cpu\" not implemented for '{common.type_name}'")
 
 
 def _no_bool(op, common):
     if common is dtypes.bool_:
-        raise RuntimeError("Negation, the `-` operator, on a bool tensor is not supported. If you are "
-                           "trying to invert a mask, use the `~` or `logical_not()` operator instead.")
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are "
+            "trying to invert a mask, use the `~` or `logical_not()` operator instead."
+        )
 
 
 for _name, _function, _doc, _ref, _aliases in (
-        ("exp", L.exp, "``e ** x``.", np.exp, ()),
-        ("exp2", L.exp2, "``2 ** x``.", np.exp2, ("special.exp2",)),
-        ("expm1", L.expm1, "``e ** x - 1``, accurate near 0.", np.expm1, ("special.expm1",)),
-        ("log", L.log, "Natural logarithm.", np.log, ()),
-        ("log2", L.log2, "Logarithm to base 2.", np.log2, ()),
-        ("log10", L.log10, "Logarithm to base 10.", np.log10, ()),
-        ("log1p", L.log1p, "``log(1 + x)``, accurate near 0.", np.log1p, ("special.log1p",)),
-        ("sqrt", L.sqrt, "Square root.", np.sqrt, ()),
-        ("rsqrt", L.rsqrt, "``1 / sqrt(x)``.", lambda x: 1 / np.sqrt(x), ()),
-        ("sin", L.sin, "Sine of radians.", np.sin, ()),
-        ("cos", L.cos, "Cosine of radians.", np.cos, ()),
-        ("tan", L.tan, "Tangent of radians.", np.tan, ()),
-        ("asin", L.asin, "Arc sine.", np.arcsin, ("arcsin",)),
-        ("acos", L.acos, "Arc cosine.", np.arccos, ("arccos",)),
-        ("atan", L.atan, "Arc tangent.", np.arctan, ("arctan",)),
-        ("sinh", L.sinh, "Hyperbolic sine.", np.sinh, ()),
-        ("cosh", L.cosh, "Hyperbolic cosine.", np.cosh, ()),
-        ("tanh", L.tanh, "Hyperbolic tangent.", np.tanh, ()),
-        ("asinh", L.asinh, "Inverse hyperbolic sine.", np.arcsinh, ("arcsinh",)),
-        ("acosh", L.acosh, "Inverse hyperbolic cosine.", np.arccosh, ("arccosh",)),
-        ("atanh", L.atanh, "Inverse hyperbolic tangent.", np.arctanh, ("arctanh",)),
-        ("erf", L.erf, "Error function.", np.vectorize(math.erf), ("special.erf",)),
-        ("erfc", L.erfc, "``1 - erf(x)``, accurate for large x.", np.vectorize(math.erfc),
-         ("special.erfc",)),
-        ("erfinv", L.erfinv, "Inverse of erf on [-1, 1].", None, ("special.erfinv",)),
-        ("lgamma", L.lgamma, "Logarithm of the absolute gamma function.", np.vectorize(math.lgamma),
-         ("special.gammaln",)),
-        ("digamma", L.digamma, "Derivative of lgamma.", None, ("special.digamma", "special.psi")),
-        ("sigmoid", L.sigmoid, "``1 / (1 + e ** -x)``.", lambda x: 1 / (1 + np.exp(-x)),
-         ("special.expit",)),
+    ("exp", L.exp, "``e ** x``.", np.exp, ()),
+    ("exp2", L.exp2, "``2 ** x``.", np.exp2, ("special.exp2",)),
+    ("expm1", L.expm1, "``e ** x - 1``, accurate near 0.", np.expm1, ("special.expm1",)),
+    ("log", L.log, "Natural logarithm.", np.log, ()),
+    ("log2", L.log2, "Logarithm to base 2.", np.log2, ()),
+    ("log10", L.log10, "Logarithm to base 10.", np.log10, ()),
+    ("log1p", L.log1p, "``log(1 + x)``, accurate near 0.", np.log1p, ("special.log1p",)),
+    ("sqrt", L.sqrt, "Square root.", np.sqrt, ()),
+    ("rsqrt", L.rsqrt, "``1 / sqrt(x)``.", lambda x: 1 / np.sqrt(x), ()),
+    ("sin", L.sin, "Sine of radians.", np.sin, ()),
+    ("cos", L.cos, "Cosine of radians.", np.cos, ()),
+    ("tan", L.tan, "Tangent of radians.", np.tan, ()),
+    ("asin", L.asin, "Arc sine.", np.arcsin, ("arcsin",)),
+    ("acos", L.acos, "Arc cosine.", np.arccos, ("arccos",)),
+    ("atan", L.atan, "Arc tangent.", np.arctan, ("arctan",)),
+    ("sinh", L.sinh, "Hyperbolic sine.", np.sinh, ()),
+    ("cosh", L.cosh, "Hyperbolic cosine.", np.cosh, ()),
+    ("tanh", L.tanh, "Hyperbolic tangent.", np.tanh, ()),
+    ("asinh", L.asinh, "Inverse hyperbolic sine.", np.arcsinh, ("arcsinh",)),
+    ("acosh", L.acosh, "Inverse hyperbolic cosine.", np.arccosh, ("arccosh",)),
+    ("atanh", L.atanh, "Inverse hyperbolic tangent.", np.arctanh, ("arctanh",)),
+    ("erf", L.erf, "Error function.", np.vectorize(math.erf), ("special.erf",)),
+    (
+        "erfc",
+        L.erfc,
+        "``1 - erf(x)``, accurate for large x.",
+        np.vectorize(math.erfc),
+        ("special.erfc",),
+    ),
+    ("erfinv", L.erfinv, "Inverse of erf on [-1, 1].", None, ("special.erfinv",)),
+    (
+        "lgamma",
+        L.lgamma,
+        "Logarithm of the absolute gamma function.",
+        np.vectorize(math.lgamma),
+        ("special.gammaln",),
+    ),
+    ("digamma", L.digamma, "Derivative of lgamma.", None, ("special.digamma", "special.psi")),
+    (
+        "sigmoid",
+        L.sigmoid,
+        "``1 / (1 + e ** -x)``.",
+        lambda x: 1 / (1 + np.exp(-x)),
+        ("special.expit",),
+    ),
 ):
     unary(_name, _function, _doc, promote="float", ref=_ref, aliases=_aliases)
 
 
 unary("neg", L.neg, "``-x``.", ref=np.negative, dtypes=_no_bool, aliases=("negative",))
 unary("reciprocal", lambda x: 1 / x, "``1 / x``.", promote="float", ref=np.reciprocal)
-unary("floor", integers_unchanged(L.floor), "Largest integer at most x.", ref=np.floor,
-      dtypes=_no_complex)
-unary("ceil", integers_unchanged(L.ceil), "Smallest integer at least x.", ref=np.ceil,
-      dtypes=_no_complex)
-unary("trunc", integers_unchanged(L.trunc), "Integer part.", ref=np.trunc, aliases=("fix",),
-      dtypes=_no_complex)
-unary("frac", lambda x: x - L.trunc(x), "Fractional part, with the sign of x.",
-      ref=lambda x: x - np.trunc(x))
+unary(
+    "floor",
+    integers_unchanged(L.floor),
+    "Largest integer at most x.",
+    ref=np.floor,
+    dtypes=_no_complex,
+)
+unary(
+    "ceil",
+    integers_unchanged(L.ceil),
+    "Smallest integer at least x.",
+    ref=np.ceil,
+    dtypes=_no_complex,
+)
+unary(
+    "trunc",
+    integers_unchanged(L.trunc),
+    "Integer part.",
+    ref=np.trunc,
+    aliases=("fix",),
+    dtypes=_no_complex,
+)
+unary(
+    "frac",
+    lambda x: x - L.trunc(x),
+    "Fractional part, with the sign of x.",
+    ref=lambda x: x - np.trunc(x),
+)
 
 
 @pointwise("abs(Tensor self) -> Tensor", result="real", aliases=("absolute",), ref=np.abs)
@@ -103,15 +143,20 @@ def sgn(self):
     return L.where(L.eq(self, L.like(self, 0)), L.like(self, 0), self / size)
 
 
-@pointwise("round(Tensor self) -> Tensor", aliases=("special.round",), ref=np.rint,
-           dtypes=_no_complex)
+@pointwise(
+    "round(Tensor self) -> Tensor", aliases=("special.round",), ref=np.rint, dtypes=_no_complex
+)
 def round_(self):
     """Nearest integer, halves to even."""
     return self if self.dtype.category <= dtypes.INT else L.round_(self)
 
 
-@pointwise("round.decimals(Tensor self, *, int decimals) -> Tensor", aliases=("special.round",),
-           node="RoundBackward1", dtypes=_no_complex)
+@pointwise(
+    "round.decimals(Tensor self, *, int decimals) -> Tensor",
+    aliases=("special.round",),
+    node="RoundBackward1",
+    dtypes=_no_complex,
+)
 def round_decimals(self, decimals):
     """Nearest number with `decimals` digits after the point."""
     if self.dtype.category <= dtypes.INT:
@@ -147,8 +192,9 @@ def sinc(self):
     return L.where(zero, L.like(self, 1), L.sin(safe) / safe)
 
 
-@pointwise("logit(Tensor self, float? eps=None) -> Tensor", promote="float",
-           aliases=("special.logit",))
+@pointwise(
+    "logit(Tensor self, float? eps=None) -> Tensor", promote="float", aliases=("special.logit",)
+)
 def logit(self, eps):
     """``log(x / (1 - x))``; x clamped into [eps, 1 - eps] where eps is given."""
     if eps is not None:
@@ -185,14 +231,17 @@ def angle(self):
     return L.where(L.isnan(self), self, flat)
 
 
-@pointwise("nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor")
+@pointwise(
+    "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor"
+)
 def nan_to_num(self, nan, posinf, neginf):
     """NaN and infinities replaced: by 0 and the largest finite numbers unless given."""
     if self.dtype.category <= dtypes.INT:
         return self
     if self.dtype.is_complex:
-        return L.make_complex(*(nan_to_num.body(part, nan, posinf, neginf)
-                                for part in (L.real(self), L.imag(self))))
+        return L.make_complex(
+            *(nan_to_num.body(part, nan, posinf, neginf) for part in (L.real(self), L.imag(self)))
+        )
     top = dtypes_max(self.dtype)
     out = L.where(L.isnan(self), 0.0 if nan is None else nan, self)
     out = L.where(L.eq(self, L.like(self, math.inf)), top if posinf is None else posinf, out)

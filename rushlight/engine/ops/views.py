@@ -17,7 +17,7 @@ def _keep(meta, offset, drop=()):
 
 
 def _at(values, d, new):
-    return (*values[:d], *new, *values[d + 1:])
+    return (*values[:d], *new, *values[d + 1 :])
 
 
 def _select_place(shape, dim, index):
@@ -26,8 +26,10 @@ def _select_place(shape, dim, index):
     dim = wrap_dim(dim, len(shape))
     size = shape[dim]
     if not -size <= index < size:
-        raise IndexError(f"select(): index {index} out of range for tensor of size {list(shape)} at "
-                         f"dimension {dim}")
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(shape)} at "
+            f"dimension {dim}"
+        )
     return dim, index % size
 
 
@@ -60,12 +62,18 @@ def _slice_geometry(meta, offset, dim, start, end, step):
         raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     d = wrap_dim(dim, meta.ndim)
     lo, _, count = slice_range(meta.shape[d], start, end, step)
-    return (_at(meta.shape, d, (count,)), _at(meta.strides, d, (meta.strides[d] * step,)),
-            offset + lo * meta.strides[d])
+    return (
+        _at(meta.shape, d, (count,)),
+        _at(meta.strides, d, (meta.strides[d] * step,)),
+        offset + lo * meta.strides[d],
+    )
 
 
-@view("slice.Tensor(Tensor self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
-      geometry=_slice_geometry, variants="internal")
+@view(
+    "slice.Tensor(Tensor self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
+    geometry=_slice_geometry,
+    variants="internal",
+)
 def slice_(self, dim, start, end, step):
     """``[start:end:step]`` along one dimension."""
     d = wrap_dim(dim, self.ndim)
@@ -79,8 +87,9 @@ def _narrow_range(shape, dim, start, length):
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     if not -size <= start <= size:
-        raise IndexError(f"start out of range (expected to be in range of [{-size}, {size}], but got "
-                         f"{start})")
+        raise IndexError(
+            f"start out of range (expected to be in range of [{-size}, {size}], but got {start})"
+        )
     start = start + size if start < 0 else start
     if start + length > size:
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
@@ -108,9 +117,11 @@ def _permuted(meta, offset, axes):
     return (tuple(meta.shape[a] for a in axes), tuple(meta.strides[a] for a in axes), offset)
 
 
-@view("transpose.int(Tensor self, int dim0, int dim1) -> Tensor",
-      aliases=("swapaxes", "swapdims"),
-      geometry=lambda m, o, dim0, dim1: _permuted(m, o, _transpose_axes(m.ndim, dim0, dim1)))
+@view(
+    "transpose.int(Tensor self, int dim0, int dim1) -> Tensor",
+    aliases=("swapaxes", "swapdims"),
+    geometry=lambda m, o, dim0, dim1: _permuted(m, o, _transpose_axes(m.ndim, dim0, dim1)),
+)
 def transpose(self, dim0, dim1):
     """Two dimensions exchanged."""
     return L.permute(self, _transpose_axes(self.ndim, dim0, dim1))
@@ -122,8 +133,11 @@ def _t_axes(ndim):
     return tuple(reversed(range(ndim)))
 
 
-@view("t(Tensor self) -> Tensor", geometry=lambda m, o: _permuted(m, o, _t_axes(m.ndim)),
-      node="TBackward0")
+@view(
+    "t(Tensor self) -> Tensor",
+    geometry=lambda m, o: _permuted(m, o, _t_axes(m.ndim)),
+    node="TBackward0",
+)
 def t(self):
     """Transpose of a matrix; smaller tensors as they are."""
     return L.permute(self, _t_axes(self.ndim))
@@ -131,17 +145,21 @@ def t(self):
 
 def _permute_axes(ndim, dims):
     if len(dims) != ndim:
-        raise RuntimeError("permute(): number of dimensions in the tensor input does not match the "
-                           f"length of the desired ordering of dimensions i.e. input.dim() = {ndim} "
-                           f"is not equal to len(dims) = {len(dims)}")
+        raise RuntimeError(
+            "permute(): number of dimensions in the tensor input does not match the "
+            f"length of the desired ordering of dimensions i.e. input.dim() = {ndim} "
+            f"is not equal to len(dims) = {len(dims)}"
+        )
     axes = tuple(wrap_dim(d, ndim) for d in dims)
     if len(set(axes)) != ndim:
         raise RuntimeError("permute(): duplicate dims are not allowed.")
     return axes
 
 
-@view("permute(Tensor self, int[] dims) -> Tensor",
-      geometry=lambda m, o, dims: _permuted(m, o, _permute_axes(m.ndim, dims)))
+@view(
+    "permute(Tensor self, int[] dims) -> Tensor",
+    geometry=lambda m, o, dims: _permuted(m, o, _permute_axes(m.ndim, dims)),
+)
 def permute(self, dims):
     """Dimensions in another order."""
     return L.permute(self, _permute_axes(self.ndim, dims))
@@ -151,9 +169,11 @@ def _view_geometry(meta, offset, size):
     shape = shapes.infer_size(size, meta.numel)
     strides = shapes.view_strides(meta.shape, meta.strides, shape)
     if strides is None:
-        raise RuntimeError("view size is not compatible with input tensor's size and stride (at least "
-                           "one dimension spans across two contiguous subspaces). Use .reshape(...) "
-                           "instead.")
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least "
+            "one dimension spans across two contiguous subspaces). Use .reshape(...) "
+            "instead."
+        )
     return shape, strides, offset
 
 
@@ -176,23 +196,29 @@ def reshape(input, *shape):
 
 def _expand_shape(shape, size):
     if len(size) < len(shape):
-        raise RuntimeError(f"expand({{{list(shape)}}}, size={list(size)}): the number of sizes "
-                           f"provided ({len(size)}) must be greater or equal to the number of "
-                           f"dimensions in the tensor ({len(shape)})")
+        raise RuntimeError(
+            f"expand({{{list(shape)}}}, size={list(size)}): the number of sizes "
+            f"provided ({len(size)}) must be greater or equal to the number of "
+            f"dimensions in the tensor ({len(shape)})"
+        )
     pad = len(size) - len(shape)
     out = []
     for i, n in enumerate(size):
         have = shape[i - pad] if i >= pad else 1
         if n == -1:
             if i < pad:
-                raise RuntimeError(f"expand({list(shape)}, size={list(size)}): The expanded size of "
-                                   f"the tensor (-1) isn't allowed in a leading, non-existing "
-                                   f"dimension {i}")
+                raise RuntimeError(
+                    f"expand({list(shape)}, size={list(size)}): The expanded size of "
+                    f"the tensor (-1) isn't allowed in a leading, non-existing "
+                    f"dimension {i}"
+                )
             n = have
         if have not in (1, n):
-            raise RuntimeError(f"The expanded size of the tensor ({n}) must match the existing size "
-                               f"({have}) at non-singleton dimension {i}.  Target sizes: "
-                               f"{list(size)}.  Tensor sizes: {list(shape)}")
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) must match the existing size "
+                f"({have}) at non-singleton dimension {i}.  Target sizes: "
+                f"{list(size)}.  Tensor sizes: {list(shape)}"
+            )
         if n < 0:
             raise RuntimeError(f"expand: negative size {n}")
         out.append(n)
@@ -204,8 +230,11 @@ def _expand_geometry(meta, offset, size, implicit):
     return shape, shapes.expand_strides(meta.shape, meta.strides, shape), offset
 
 
-@view("expand(Tensor self, int[] size, *, bool implicit=False) -> Tensor",
-      geometry=_expand_geometry, variants="internal")
+@view(
+    "expand(Tensor self, int[] size, *, bool implicit=False) -> Tensor",
+    geometry=_expand_geometry,
+    variants="internal",
+)
 def expand(self, size, implicit):
     """Dimensions of size 1 repeated without copying (stride 0)."""
     return L.broadcast(self, _expand_shape(self.shape, size))
@@ -230,16 +259,22 @@ def squeeze(self):
     return L.reshape(self, [n for n in self.shape if n != 1])
 
 
-@view("squeeze.dim(Tensor self, int dim) -> Tensor", node="SqueezeBackward1",
-      geometry=lambda m, o, dim: _keep(m, o, _squeezed(m.shape, (dim,))))
+@view(
+    "squeeze.dim(Tensor self, int dim) -> Tensor",
+    node="SqueezeBackward1",
+    geometry=lambda m, o, dim: _keep(m, o, _squeezed(m.shape, (dim,))),
+)
 def squeeze_dim(self, dim):
     """One dimension dropped where its size is 1."""
     drop = _squeezed(self.shape, (dim,))
     return L.reshape(self, [n for d, n in enumerate(self.shape) if d not in drop])
 
 
-@view("squeeze.dims(Tensor self, int[] dim) -> Tensor", node="SqueezeBackward2",
-      geometry=lambda m, o, dim: _keep(m, o, _squeezed(m.shape, dim) if dim else ()))
+@view(
+    "squeeze.dims(Tensor self, int[] dim) -> Tensor",
+    node="SqueezeBackward2",
+    geometry=lambda m, o, dim: _keep(m, o, _squeezed(m.shape, dim) if dim else ()),
+)
 def squeeze_dims(self, dim):
     """Some dimensions dropped where their size is 1."""
     drop = _squeezed(self.shape, dim) if dim else ()
@@ -249,7 +284,11 @@ def squeeze_dims(self, dim):
 def _unsqueeze_geometry(meta, offset, dim):
     d = wrap_dim(dim, meta.ndim + 1)
     step = meta.shape[d] * meta.strides[d] if d < meta.ndim else 1
-    return ((*meta.shape[:d], 1, *meta.shape[d:]), (*meta.strides[:d], step, *meta.strides[d:]), offset)
+    return (
+        (*meta.shape[:d], 1, *meta.shape[d:]),
+        (*meta.strides[:d], step, *meta.strides[d:]),
+        offset,
+    )
 
 
 @view("unsqueeze(Tensor self, int dim) -> Tensor", geometry=_unsqueeze_geometry)
@@ -288,12 +327,14 @@ def split_sizes(shape, split_size, dim):
     d = wrap_dim(dim, len(shape))
     size = shape[d]
     if split_size < 0:
-        raise RuntimeError(f"split expects split_size be non-negative, but got split_size="
-                           f"{split_size}")
+        raise RuntimeError(
+            f"split expects split_size be non-negative, but got split_size={split_size}"
+        )
     if split_size == 0:
         if size:
-            raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension "
-                               f"size of {size}")
+            raise RuntimeError(
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}"
+            )
         return d, [0]
     count = max(-(-size // split_size), 1)
     return d, [min(split_size, size - i * split_size) for i in range(count)]
@@ -304,35 +345,49 @@ def _checked_sizes(shape, split_sizes_, dim):
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     d = wrap_dim(dim, len(shape))
     if sum(split_sizes_) != shape[d]:
-        raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {shape[d]} (input "
-                           f"tensor's size at dimension {d}), but got split_sizes={list(split_sizes_)}")
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {shape[d]} (input "
+            f"tensor's size at dimension {d}), but got split_sizes={list(split_sizes_)}"
+        )
     if any(n < 0 for n in split_sizes_):
-        raise RuntimeError("split_with_sizes expects split_sizes have only non-negative entries, but "
-                           f"got split_sizes={list(split_sizes_)}")
+        raise RuntimeError(
+            "split_with_sizes expects split_sizes have only non-negative entries, but "
+            f"got split_sizes={list(split_sizes_)}"
+        )
     return d, split_sizes_
 
 
 def _pieces_geometry(meta, offset, d, sizes):
-    return [(_at(meta.shape, d, (hi - lo,)), meta.strides, offset + lo * meta.strides[d])
-            for lo, hi in _split_bounds(meta.shape[d], sizes)]
+    return [
+        (_at(meta.shape, d, (hi - lo,)), meta.strides, offset + lo * meta.strides[d])
+        for lo, hi in _split_bounds(meta.shape[d], sizes)
+    ]
 
 
 def _pieces(x, d, sizes):
     return tuple(L.slice_axis(x, d, lo, hi) for lo, hi in _split_bounds(x.shape[d], sizes))
 
 
-@view("split.Tensor(Tensor self, int split_size, int dim=0) -> Tensor[]", multi=True,
-      variants="internal",
-      geometry=lambda m, o, split_size, dim: _pieces_geometry(
-          m, o, *split_sizes(m.shape, split_size, dim)))
+@view(
+    "split.Tensor(Tensor self, int split_size, int dim=0) -> Tensor[]",
+    multi=True,
+    variants="internal",
+    geometry=lambda m, o, split_size, dim: _pieces_geometry(
+        m, o, *split_sizes(m.shape, split_size, dim)
+    ),
+)
 def split_one(self, split_size, dim):
     """Pieces of one size (the last may be shorter)."""
     return _pieces(self, *split_sizes(self.shape, split_size, dim))
 
 
-@view("split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]", multi=True,
-      geometry=lambda m, o, split_sizes, dim: _pieces_geometry(
-          m, o, *_checked_sizes(m.shape, split_sizes, dim)))
+@view(
+    "split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]",
+    multi=True,
+    geometry=lambda m, o, split_sizes, dim: _pieces_geometry(
+        m, o, *_checked_sizes(m.shape, split_sizes, dim)
+    ),
+)
 def split_with_sizes(self, split_sizes, dim):
     """Pieces of given sizes."""
     return _pieces(self, *_checked_sizes(self.shape, split_sizes, dim))
@@ -368,8 +423,10 @@ def _diagonal_geometry(meta, place, offset, dim1, dim2):
     return (*shape, count), (*strides, meta.strides[a] + meta.strides[b]), start
 
 
-@view("diagonal(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor",
-      geometry=_diagonal_geometry)
+@view(
+    "diagonal(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor",
+    geometry=_diagonal_geometry,
+)
 def diagonal(self, offset, dim1, dim2):
     """A diagonal of two dimensions, as the last dimension of the result."""
     a, b, count, row, column = _diagonal_place(self.shape, offset, dim1, dim2)
@@ -386,10 +443,13 @@ def _unfold_place(shape, dimension, size, step):
     d = wrap_dim(dimension, len(shape))
     limit = shape[d] if shape else 1
     if size > limit:
-        raise RuntimeError(f"maximum size for tensor at dimension {d} is {limit} but size is {size}")
+        raise RuntimeError(
+            f"maximum size for tensor at dimension {d} is {limit} but size is {size}"
+        )
     if size < 0 or step <= 0:
-        raise RuntimeError(f"step is {step} but must be > 0" if step <= 0 else
-                           f"size is {size} but must be >= 0")
+        raise RuntimeError(
+            f"step is {step} but must be > 0" if step <= 0 else f"size is {size} but must be >= 0"
+        )
     return d, (limit - size) // step + 1
 
 
@@ -398,12 +458,18 @@ def _unfold_geometry(meta, offset, dimension, size, step):
     if not meta.ndim:
         return (size,), (1,), offset
     stride = meta.strides[d]
-    return ((*_at(meta.shape, d, (count,)), size), (*_at(meta.strides, d, (stride * step,)), stride),
-            offset)
+    return (
+        (*_at(meta.shape, d, (count,)), size),
+        (*_at(meta.strides, d, (stride * step,)), stride),
+        offset,
+    )
 
 
-@view("unfold(Tensor self, int dimension, int size, int step) -> Tensor",
-      geometry=_unfold_geometry, variants="method")
+@view(
+    "unfold(Tensor self, int dimension, int size, int step) -> Tensor",
+    geometry=_unfold_geometry,
+    variants="method",
+)
 def unfold(self, dimension, size, step):
     """All windows of `size` along a dimension, `step` apart, as a new last dimension."""
     d, count = _unfold_place(self.shape, dimension, size, step)
@@ -415,8 +481,11 @@ def unfold(self, dimension, size, step):
     return L.move_axis(L.move_axis(windows, 1, windows.ndim - 1), 0, d)
 
 
-@view("alias(Tensor self) -> Tensor", variants="internal",
-      geometry=lambda m, o: (m.shape, m.strides, o))
+@view(
+    "alias(Tensor self) -> Tensor",
+    variants="internal",
+    geometry=lambda m, o: (m.shape, m.strides, o),
+)
 def alias(self):
     """The whole tensor."""
     return self
@@ -427,15 +496,21 @@ def _as_strided_geometry(meta, offset, size, stride, storage_offset):
     if len(size) != len(stride):
         raise RuntimeError("mismatch in length of strides and shape")
     if any(s < 0 for s in stride):
-        raise RuntimeError("as_strided: Negative strides are not supported at the moment, got "
-                           f"strides: {list(stride)}")
+        raise RuntimeError(
+            "as_strided: Negative strides are not supported at the moment, got "
+            f"strides: {list(stride)}"
+        )
     if start < 0:
         raise RuntimeError(f"Tensor: invalid storage offset {start}")
     return tuple(size), tuple(stride), start
 
 
-@view("as_strided(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
-      geometry=_as_strided_geometry, absolute=True, variants="function")
+@view(
+    "as_strided(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+    geometry=_as_strided_geometry,
+    absolute=True,
+    variants="function",
+)
 def as_strided(self, size, stride, storage_offset):
     """Any geometry over the storage; its derivative is given where the view is made."""
     raise AssertionError("as_strided's graph depends on its operand's place in memory")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-TABLE = {}
+TABLE: dict = {}
 
 
 def _host(function):
