@@ -90,6 +90,11 @@ def accepts(param, value):
     return _ACCEPT[kind](value)
 
 
+def takes_number(op, param):
+    """May a Python number stand for this Tensor?"""
+    return op.kind == "pointwise" and param.name in op.numbers
+
+
 def reads_tensor(param, value):
     """Is a tensor given where PyTorch wants a number (it would be read)?"""
     return isinstance(value, Tensor) and not param.type.startswith("Tensor")
@@ -174,7 +179,7 @@ def classify(op, values):
     key, tagged, tensors, numbers_ = [], [], [], []
     for position, p in enumerate(op.schema.params):
         v = values[p.name]
-        number = p.type == "Tensor" and op.kind == "pointwise" and is_number(v)
+        number = p.type == "Tensor" and takes_number(op, p) and is_number(v)
         if not number and not accepts(p, v):
             _refuse(op, position, p, v)
         if number or (

@@ -11,7 +11,7 @@ from ..engine.base.device import meta as META
 from ..engine.base.promote import on_default_change
 from ..engine.record import call_of, record_call, state
 from ..engine.runtime.storage import Storage
-from .arguments import accepts, bind, classify, is_number, reads_tensor
+from .arguments import accepts, bind, classify, is_number, reads_tensor, takes_number
 from .graph import Node, Saved, _sequence, edge, stale
 from .results import pack
 from .tensor import Tensor, _new
@@ -298,4 +298,4 @@ def choose(overloads, name, args, kwargs):
 def _fits(op, p, value):
     if accepts(p, value):
         return True
-    return p.type == "Tensor" and op.kind == "pointwise" and is_number(value)
+    return p.type == "Tensor" and takes_number(op, p) and is_number(value)

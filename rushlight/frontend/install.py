@@ -250,6 +250,8 @@ def general(overloads, function, form):
     slow, picks = _slow_path(overloads, function, form), {}
 
     def first(args, kwargs, key):
+        if "out" in kwargs and form == "call":
+            return slow(args, kwargs)
         op, values = choose(overloads, overloads[0].name, args, kwargs)
         if not form_takes_varargs(op) and not any(
             reads_tensor(p, values[p.name]) for p in op.schema.params

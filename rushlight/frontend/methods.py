@@ -151,6 +151,12 @@ def _view_dtype(t, dtype):
 
 
 @method
+def where(self, condition, other):
+    """Elements of the tensor where the condition holds, of `other` elsewhere."""
+    return run_bound(_op["where"]["self"], dict(condition=condition, self=self, other=other))
+
+
+@method
 def expand(self, *sizes, implicit=False):
     """Dimensions of size 1 repeated without copying; -1 keeps a size."""
     return run_view(_op["expand"][""], dict(self=self, size=_ints(sizes), implicit=implicit))
@@ -750,6 +756,9 @@ _ATTRIBUTES = {
     "ndimension": dim,
     "T": property(
         lambda self: self.permute(*reversed(range(self.ndim))), doc="All dimensions reversed."
+    ),
+    "mH": property(
+        lambda self: self.transpose(-2, -1).conj(), doc="Conjugate transpose of matrices."
     ),
     "mT": property(lambda self: self.transpose(-2, -1), doc="The last two dimensions exchanged."),
 }

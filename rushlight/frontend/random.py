@@ -364,22 +364,24 @@ def normal(
             return normals.normal(source, s, mean, std, d.np)
 
         return _factory((size,), out, dtype, layout, device, requires_grad, pin_memory, draw)
-    if isinstance(mean, Tensor) and isinstance(std, Tensor):
-        values = normals.normal_each(source, mean._array(), std._array())
-        found = mean.dtype
-    elif isinstance(mean, Tensor):
-        found = mean.dtype
-        scaled = normals.normal(
-            source, tuple(mean.shape), 0.0, 1.0 if std is None else std, found.np
-        )
-        values = scaled + mean._array()
-    elif isinstance(std, Tensor):
-        found = std.dtype
-        values = normals.normal(source, tuple(std.shape), 0.0, 1.0, found.np) * std._array() + mean
-    else:
+    given = [t for t in (mean, std) if isinstance(t, Tensor)]
+    if not given:
         raise TypeError("normal() needs a tensor mean or std, or a size")
+    found = given[0].dtype
+    values = _normal_values(source, mean, 1.0 if std is None else std, found.np)
     made = from_data(np.asarray(values).astype(found.np, copy=False), found)
+    if any(t.requires_grad for t in given):  # the draw stops gradients, but is part of the graph
+        made = sum(given[1:], given[0]).clone()._draw_(made, "NormalBackward0")
     return made if out is None else out.resize_(made.shape).copy_(made)
+
+
+def _normal_values(source, mean, std, dtype):
+    """Draws with an array of means, of deviations, or of both."""
+    if isinstance(mean, Tensor) and isinstance(std, Tensor):
+        return normals.normal_each(source, mean._array(), std._array())
+    if isinstance(mean, Tensor):
+        return normals.normal(source, tuple(mean.shape), 0.0, std, dtype) + mean._array()
+    return normals.normal(source, tuple(std.shape), 0.0, 1.0, dtype) * std._array() + mean
 
 
 def bernoulli(input, p=None, *, generator=None, out=None):

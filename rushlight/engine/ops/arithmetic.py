@@ -4,6 +4,7 @@ import numpy as np
 
 from ..base import dtypes
 from ..ir import lang as L
+from .derivatives import partials
 from .record import numbered, pointwise
 
 
@@ -17,6 +18,7 @@ def no_bool_subtract(op, common):
 
 @pointwise(
     "add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    numbers=("self", "other"),
     ref=lambda x, y, alpha=1: np.add(x, alpha * y),
 )
 def add(self, other, alpha):
@@ -26,6 +28,7 @@ def add(self, other, alpha):
 
 @pointwise(
     "sub(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    numbers=("self", "other"),
     dtypes=no_bool_subtract,
     aliases=("subtract",),
     ref=lambda x, y, alpha=1: np.subtract(x, alpha * y),
@@ -47,7 +50,12 @@ def rsub(self, other, alpha):
     return other - self if alpha == 1 else other - self * alpha
 
 
-@pointwise("mul(Tensor self, Tensor other) -> Tensor", aliases=("multiply",), ref=np.multiply)
+@pointwise(
+    "mul(Tensor self, Tensor other) -> Tensor",
+    numbers=("self", "other"),
+    aliases=("multiply",),
+    ref=np.multiply,
+)
 def mul(self, other):
     """``self * other``."""
     return self * other
@@ -55,6 +63,7 @@ def mul(self, other):
 
 @pointwise(
     "div(Tensor self, Tensor other) -> Tensor",
+    numbers=("self", "other"),
     promote="float",
     aliases=("divide", "true_divide"),
     ref=np.true_divide,
@@ -66,6 +75,7 @@ def div(self, other):
 
 @pointwise(
     "div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
+    numbers=("self", "other"),
     aliases=("divide",),
     promote=lambda a, b, mode: "float" if mode is None else "default",
     node=numbered("Div", 2, 3),
@@ -109,14 +119,28 @@ def _no_complex(op, common):
 
 
 @pointwise(
-    "floor_divide(Tensor self, Tensor other) -> Tensor", dtypes=_no_complex, differentiable=False
+    "floor_divide(Tensor self, Tensor other) -> Tensor",
+    numbers=("self", "other"),
+    dtypes=_no_complex,
+    differentiable=False,
 )
 def floor_divide(self, other):
     """Floor of the quotient, as Python's ``//``."""
     return floor_divide_values(self, other)
 
 
-@pointwise("remainder(Tensor self, Tensor other) -> Tensor", dtypes=_no_complex)
+def _remainder_gradient(round_):
+    return partials(
+        lambda g, out, self, other: {"self": g, "other": -(g * round_(self, other))},
+    )
+
+
+@pointwise(
+    "remainder(Tensor self, Tensor other) -> Tensor",
+    numbers=("self", "other"),
+    dtypes=_no_complex,
+    vjp=_remainder_gradient(floor_divide_values),
+)
 def remainder(self, other):
     """Remainder with the sign of the divisor, as Python's ``%``."""
     if self.dtype.category <= dtypes.INT and not self.dtype.is_signed:
@@ -128,20 +152,34 @@ def remainder(self, other):
     return L.where(wrong, rest + other, rest)
 
 
-@pointwise("fmod(Tensor self, Tensor other) -> Tensor", dtypes=_no_complex)
+@pointwise(
+    "fmod(Tensor self, Tensor other) -> Tensor",
+    dtypes=_no_complex,
+    vjp=_remainder_gradient(lambda a, b: L.trunc(a / b)),
+)
 def fmod(self, other):
     """Remainder with the sign of the dividend, as C's fmod."""
     return L.rem(self, other)
 
 
-def _pow_gradient(grads, outputs, self, exponent):
-    g, e = grads[0], exponent
-    if e == 0:
+def _pow_gradient(g, out, self, exponent):
+    if exponent == 0:
         return {"self": L.like(self, 0)}
-    compute = dtypes.OPMATH.get(outputs[0].dtype, outputs[0].dtype)
-    base, g = L.cast(self, compute), L.cast(g, compute)
-    slope = power_of_number(base, e - 1) * _number(e, compute)
+    slope = power_of_number(self, exponent - 1) * _number(exponent, g.dtype)
     return {"self": g * L.conjugate(slope)}
+
+
+def _powers_gradient(g, out, self, exponent):
+    """The power of 0 is flat in its exponent where that is not negative."""
+    slope = g * L.conjugate(exponent * L.pow_(self, exponent - 1))
+    flat = L.eq(self, 0)
+    if not g.dtype.is_complex:
+        flat = flat & (exponent >= 0)
+    zero = L.like(g, 0)
+    return {
+        "self": L.where(L.eq(exponent, 0), zero, slope),
+        "exponent": L.where(flat, zero, g * L.conjugate(out * L.log(self))),
+    }
 
 
 def _number(value, dtype):
@@ -169,7 +207,7 @@ def power_of_number(x, e):
     "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
     structural=("exponent",),
     promotes=("self", "exponent"),
-    vjp=_pow_gradient,
+    vjp=partials(_pow_gradient),
     node="PowBackward0",
 )
 def pow_scalar(self, exponent):
@@ -179,7 +217,11 @@ def pow_scalar(self, exponent):
     return power_of_number(self, exponent)
 
 
-@pointwise("pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", node="PowBackward1")
+@pointwise(
+    "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
+    vjp=partials(_powers_gradient),
+    node="PowBackward1",
+)
 def pow_tensor(self, exponent):
     """``self ** exponent`` elementwise."""
     return L.pow_(self, exponent)
@@ -189,6 +231,7 @@ def pow_tensor(self, exponent):
     "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
     variants="function,out",
     promotes=("self", "exponent"),
+    vjp=partials(_powers_gradient),
     node="PowBackward2",
 )
 def pow_of_scalar(self, exponent):

@@ -125,9 +125,12 @@ def _logical(name, function, doc):
         return function(L.cast(self, dtypes.bool_), L.cast(other, dtypes.bool_))
 
     body.__doc__ = doc
-    pointwise(f"{name}(Tensor self, Tensor other) -> Tensor", result="bool", differentiable=False)(
-        body
-    )
+    pointwise(
+        f"{name}(Tensor self, Tensor other) -> Tensor",
+        result="bool",
+        numbers=(),
+        differentiable=False,
+    )(body)
 
 
 _logical("logical_and", L.bitand, "Are both nonzero?")
@@ -147,7 +150,10 @@ def _bits(name, function, doc):
 
     body.__doc__ = doc
     pointwise(
-        f"{name}(Tensor self, Tensor other) -> Tensor", dtypes=_integers_only, differentiable=False
+        f"{name}(Tensor self, Tensor other) -> Tensor",
+        numbers=("self", "other"),
+        dtypes=_integers_only,
+        differentiable=False,
     )(body)
 
 
@@ -167,6 +173,7 @@ def bitwise_not(self):
 # ------------------------------------------------------------------------------ choices
 @pointwise(
     "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
+    numbers=("self", "other"),
     variants="function,out",
     promotes=("self", "other"),
     node="WhereBackward0",
@@ -229,6 +236,7 @@ def _extreme(name, function, doc, aliases=()):
     pointwise(
         f"{name}(Tensor self, Tensor other) -> Tensor",
         variants="function,method,out",
+        numbers=(),
         dtypes=_no_complex_order,
         aliases=aliases,
     )(body)
@@ -236,24 +244,22 @@ def _extreme(name, function, doc, aliases=()):
 
 _extreme("maximum", L.maximum, "The larger of both; NaN if one is NaN.")
 _extreme("minimum", L.minimum, "The smaller of both; NaN if one is NaN.")
-_extreme(
-    "fmax",
-    lambda a, b: (
-        L.where(L.isnan(a), b, L.where(L.isnan(b), a, L.maximum(a, b)))
-        if a.dtype.category == dtypes.FLOAT
-        else L.maximum(a, b)
-    ),
-    "The larger of both; a number rather than NaN.",
-)
-_extreme(
-    "fmin",
-    lambda a, b: (
-        L.where(L.isnan(a), b, L.where(L.isnan(b), a, L.minimum(a, b)))
-        if a.dtype.category == dtypes.FLOAT
-        else L.minimum(a, b)
-    ),
-    "The smaller of both; a number rather than NaN.",
-)
+
+
+def _rather_a_number(better):
+    """The better operand, of equals the first; a number rather than NaN."""
+
+    def function(a, b):
+        first = better(a, b)
+        if a.dtype.category == dtypes.FLOAT:
+            first = first | L.isnan(b)
+        return L.where(first, a, b)
+
+    return function
+
+
+_extreme("fmax", _rather_a_number(L.ge), "The larger of both; a number rather than NaN.")
+_extreme("fmin", _rather_a_number(L.le), "The smaller of both; a number rather than NaN.")
 
 
 def _clamped(x, low, high):
@@ -333,6 +339,8 @@ def equal(input, other):
 @composite()
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """``|input - other| <= atol + rtol * |other|`` elementwise."""
+    if not T.is_tensor(input) or not T.is_tensor(other):
+        raise TypeError("isclose(): both operands must be Tensors")
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{other.dtype} did not match {input.dtype}")
     if rtol < 0 or atol < 0:

@@ -19,7 +19,7 @@ def _common(tensors):
 def cat(tensors, dim):
     """Tensors joined along a dimension; other sizes agree (1-d empty ones are skipped)."""
     if not tensors:
-        raise RuntimeError("expected a non-empty list of Tensors")
+        raise ValueError("expected a non-empty list of Tensors")
     for i, t in enumerate(tensors):
         if not t.ndim:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
@@ -99,22 +99,30 @@ _at_least("atleast_2d", _two)
 _at_least("atleast_3d", _three)
 
 
+def _some(tensors, name):
+    if not tensors:
+        raise RuntimeError(f"{name} expects a non-empty TensorList")
+
+
 @composite("function,out")
 def hstack(tensors):
     """Joined along columns (dimension 1; 0 for vectors)."""
+    _some(tensors, "hstack")
     grown = T.atleast_1d(list(tensors))
     return T.cat(list(grown), 0 if grown[0].ndim == 1 else 1)
 
 
-@composite("function,out")
+@composite("function,out", aliases=("row_stack",))
 def vstack(tensors):
     """Joined along rows."""
+    _some(tensors, "vstack")
     return T.cat(list(T.atleast_2d(list(tensors))), 0)
 
 
 @composite("function,out")
 def dstack(tensors):
     """Joined along the third dimension."""
+    _some(tensors, "dstack")
     return T.cat(list(T.atleast_3d(list(tensors))), 2)
 
 

@@ -57,7 +57,8 @@ def sum_to(g, shape):
     """Transpose of broadcasting: sum g down to `shape`."""
     lead = g.ndim - len(shape)
     axes = [i for i in range(g.ndim) if i < lead or shape[i - lead] != g.shape[i]]
-    return L.reshape(L.sum_(g, axes, keepdim=True), shape)
+    wide = dtypes.OPMATH.get(g.dtype, g.dtype)  # halves add up in float32
+    return L.cast(L.reshape(L.sum_(L.cast(g, wide), axes, keepdim=True), shape), g.dtype)
 
 
 @mutation(
@@ -88,8 +89,9 @@ def _fill_gradient(grads, outputs, self, value):
 
 @mutation(
     "fill.Scalar(Tensor self, Scalar value) -> Tensor",
-    variants="inplace",
+    variants="function,inplace",
     overlap=False,
+    strides=_like_self,
     node="FillBackward2",
     vjp=_zero_gradient,
 )
@@ -100,8 +102,9 @@ def fill(self, value):
 
 @mutation(
     "fill.Tensor(Tensor self, Tensor value) -> Tensor",
-    variants="inplace",
+    variants="function,inplace",
     overlap=False,
+    strides=_like_self,
     node="FillBackward3",
     vjp=_fill_gradient,
 )

@@ -133,7 +133,8 @@ def _combined(base, product, beta, alpha):
         return product
     base = L.broadcast(L.cast(base, dtype), product.shape)
     if not (isinstance(beta, int) and beta == 1):
-        base = base * _as(beta, base)
+        factor = _as(beta, base)
+        base = L.where(L.eq(factor, 0), factor, base * factor)
     return base + product
 
 
@@ -300,7 +301,7 @@ def outer(self, vec2):
     return _outer(L.cast(self, common), L.cast(vec2, common))
 
 
-@composite()
+@composite("function,method,out")
 def inner(input, other):
     """Sum of products over the last dimension of both."""
     if not input.ndim or not other.ndim:
@@ -313,7 +314,7 @@ def inner(input, other):
     return T.tensordot(input, other, ([-1], [-1]))
 
 
-@composite("function")
+@composite("function,out")
 def tensordot(a, b, dims=2):
     """Sum of products over pairs of dimensions: a count, or (dims of a, dims of b)."""
     if isinstance(dims, int):
@@ -328,7 +329,11 @@ def tensordot(a, b, dims=2):
         raise RuntimeError("both dimension lists should have same length")
     of_a, of_b = [d % a.ndim for d in of_a], [d % b.ndim for d in of_b]
     for i, j in zip(of_a, of_b, strict=True):
-        if a.shape[i] != b.shape[j]:
+        if a.shape[i] == 1 != b.shape[j]:
+            b = b.sum(j, keepdim=True)
+        elif b.shape[j] == 1 != a.shape[i]:
+            a = a.sum(i, keepdim=True)
+        elif a.shape[i] != b.shape[j]:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {a.shape[i]} "
                 f"in dim {i} and second has size {b.shape[j]} in dim {j}"

@@ -15,7 +15,6 @@ from functools import cached_property
 from . import schema as schemas
 
 REGISTRY: dict[str, list] = {}
-_NN_ONLY = {"nn", "inplace", "out"}
 
 
 class _Functions:
@@ -60,6 +59,7 @@ class Op:
         aliases=(),
         promotes=None,
         layout=None,
+        numbers=("other",),
     ):
         self.kind, self.schema_text, self.body = kind, schema, body
         self.name, self.overload = schemas.split_name(schema)
@@ -74,6 +74,7 @@ class Op:
         self.layout = (
             layout  # like strides, from the tagged arguments: (arguments, shapes) -> strides
         )
+        self.numbers = frozenset(numbers)  # pointwise: Tensor parameters that may be Python numbers
         self.calls, self.inplace_calls, self.shadow_calls = {}, {}, {}
         self.__doc__ = body.__doc__
 
@@ -105,9 +106,14 @@ def _camel(name):
     return "".join(w[:1].upper() + w[1:] for w in name.strip("_").split("_"))
 
 
+_SPACES = frozenset(("nn", "linalg", "fft", "special"))
+
+
 def _register(op):
-    """Into the table under its names; what only torch.nn.functional has is called "nn.<name>"."""
-    own = f"nn.{op.name}" if op.variants <= _NN_ONLY and "nn" in op.variants else op.name
+    """Into the table under its names; what only one space has is called "<space>.<name>"."""
+    spaces = op.variants & _SPACES
+    elsewhere = op.variants - spaces - {"inplace", "out"}
+    own = f"{min(spaces)}.{op.name}" if len(spaces) == 1 and not elsewhere else op.name
     for name in (own, *op.aliases):
         REGISTRY.setdefault(name, []).append(op)
     return op

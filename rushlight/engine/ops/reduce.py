@@ -166,7 +166,7 @@ def _extreme(name, reduce, index_of, elementwise, doc):
     def many(self, dim, keepdim):
         _ordered(self, name)
         axes = wrap_dims(dim, self.ndim)
-        _nonempty(self, axes, "a" + name)
+        _nonempty(self, axes, "a" + name) if dim else _check_nonempty(self, "a" + name)
         return reduce(self, axes, keepdim)
 
     many.__doc__ = f"{doc} over dimensions; equal ones share the gradient."
@@ -396,9 +396,17 @@ def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     )
 
 
+def _logsumexp_gradient(grads, outputs, self, dim, keepdim):
+    axes = wrap_dims(dim, self.ndim)
+    kept = [1 if i in axes else n for i, n in enumerate(self.shape)]
+    g, out = (L.broadcast(L.reshape(v, kept), self.shape) for v in (grads[0], outputs[0]))
+    return {"self": g * L.conjugate(L.exp(self - out))}
+
+
 @operator(
     "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
     aliases=("special.logsumexp",),
+    vjp=_logsumexp_gradient,
 )
 def logsumexp(self, dim, keepdim):
     """``log(sum(exp(x)))`` over dimensions without overflow."""

@@ -35,11 +35,12 @@ def reduced(values, reduction, dtype):
     return L.cast(values, dtype)
 
 
-def same_size_warning(input, target, what="This will likely lead to incorrect results due to "
-                      "broadcasting. Please ensure they have the same size."):
+def same_size_warning(input, target):
+    """Warn where a loss is going to broadcast."""
     if input.shape != target.shape:
         warnings.warn(f"Using a target size ({_size(target)}) that is different to the input size "
-                      f"({_size(input)}). {what}", stacklevel=7)
+                      f"({_size(input)}). This will likely lead to incorrect results due to "
+                      "broadcasting. Please ensure they have the same size.", stacklevel=7)
 
 
 def _size(v):

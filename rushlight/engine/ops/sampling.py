@@ -78,7 +78,7 @@ def _multilinear(x, positions):
     for corner in itertools.product((0, 1), repeat=len(positions)):
         weight, places = None, []
         for p, f, upper in zip(positions, floors, corner, strict=True):
-            share = p - f if upper else f + 1 - p
+            share = p - f if upper else 1 - (p - f) if len(floors) == 2 else f + 1 - p
             weight = share if weight is None else weight * share
             places.append(f + upper)
         part = _weighted(_fetch(x, places), weight)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..base import dtypes
 from ..ir import lang as L
+from .derivatives import only_self
 from .record import T, composite, pointwise
 
 
@@ -51,7 +52,6 @@ for _name, _function, _doc, _ref, _aliases in (
     ("rsqrt", L.rsqrt, "``1 / sqrt(x)``.", lambda x: 1 / np.sqrt(x), ()),
     ("sin", L.sin, "Sine of radians.", np.sin, ()),
     ("cos", L.cos, "Cosine of radians.", np.cos, ()),
-    ("tan", L.tan, "Tangent of radians.", np.tan, ()),
     ("asin", L.asin, "Arc sine.", np.arcsin, ("arcsin",)),
     ("acos", L.acos, "Arc cosine.", np.arccos, ("arccos",)),
     ("atan", L.atan, "Arc tangent.", np.arctan, ("arctan",)),
@@ -89,6 +89,14 @@ for _name, _function, _doc, _ref, _aliases in (
     unary(_name, _function, _doc, promote="float", ref=_ref, aliases=_aliases)
 
 
+unary(
+    "tan",
+    L.tan,
+    "Tangent of radians.",
+    promote="float",
+    ref=np.tan,
+    vjp=only_self(lambda g, out, x: g * L.conjugate(out * out + 1)),
+)
 unary("neg", L.neg, "``-x``.", ref=np.negative, dtypes=_no_bool, aliases=("negative",))
 unary("reciprocal", lambda x: 1 / x, "``1 / x``.", promote="float", ref=np.reciprocal)
 unary(
@@ -165,7 +173,7 @@ def round_decimals(self, decimals):
     return L.round_(self * scale) / scale if decimals >= 0 else L.round_(self / scale) * scale
 
 
-@pointwise("square(Tensor self) -> Tensor", node="PowBackward0", ref=np.square)
+@pointwise("square(Tensor self) -> Tensor", node="PowBackward0", promote="integer", ref=np.square)
 def square(self):
     """``x ** 2``."""
     return self * self
@@ -183,7 +191,19 @@ def rad2deg(self):
     return self * (180 / math.pi)
 
 
-@pointwise("sinc(Tensor self) -> Tensor", promote="float", aliases=("special.sinc",), ref=np.sinc)
+def _sinc_gradient(g, out, x):
+    product = x * math.pi
+    slope = (product * L.cos(product) - L.sin(product)) / (product * x)
+    return L.where(L.eq(x, 0), L.like(g, 0), g * L.conjugate(slope))
+
+
+@pointwise(
+    "sinc(Tensor self) -> Tensor",
+    promote="float",
+    aliases=("special.sinc",),
+    vjp=only_self(_sinc_gradient),
+    ref=np.sinc,
+)
 def sinc(self):
     """``sin(pi x) / (pi x)``, 1 at 0."""
     product = self * math.pi

@@ -72,14 +72,15 @@ class Call:
         return f"<call {self.name}>"
 
     def _recorded(self):
-        """Per output: does it get a node, being floating and made from a floating operand?"""
+        """Per output: does it get a node, being floating and made from a floating operand?  (An
+        operator with a rule of its own says itself what it is made from.)"""
         reached = {
             v.index
             for v, m in zip(self.graph.inputs, self.metas, strict=False)
             if m.dtype.category >= dtypes.FLOAT
         }
         for v in self.graph.values:
-            if not reached.isdisjoint([i.index for i in v.inputs]):
+            if self.rule and reached or not reached.isdisjoint([i.index for i in v.inputs]):
                 reached.add(v.index)
         return tuple(
             v.index in reached and m.dtype.category >= dtypes.FLOAT
@@ -243,8 +244,13 @@ def _is_operand(op, param, tag):
     return param.type.startswith("Tensor") or param.name == "other"
 
 
+_WITHOUT_TENSORS = frozenset(("add", "sub", "mul", "div", "floor_divide"))
+
+
 def _pointwise(op, graph, arguments, values, metas):
     params = op.schema.params
+    if not metas and op.name not in _WITHOUT_TENSORS:
+        raise TypeError(f"{op.name}(): one of the operands must be a Tensor, not only numbers")
     operands = [
         (meta.dtype, meta.ndim) if tag == "t" else a
         for p, (tag, a) in zip(params, arguments, strict=True)
@@ -255,6 +261,8 @@ def _pointwise(op, graph, arguments, values, metas):
     mode = op.promote(*(a for _, a in arguments)) if callable(op.promote) else op.promote
     if mode == "float" and common.category < dtypes.FLOAT:
         common = promote.get_default_dtype()
+    elif mode == "integer" and common is dtypes.bool_:
+        common = dtypes.int64
     if op.dtypes is not None:
         op.dtypes(op, common)
     compute = dtypes.OPMATH.get(common, common)
@@ -290,7 +298,8 @@ def _result(op, v, common):
 # --------------------------------------------------------------------------------- generic
 def _generic(op, graph, arguments, values, metas):
     ready = {p.name: v for p, v in zip(op.schema.params, values, strict=True)}
-    outs = op.body(**ready) if metas else op.body(graph, **ready)
+    factory = not any(tag in "tT" for tag, _ in arguments)
+    outs = op.body(graph, **ready) if factory else op.body(**ready)
     outs = tuple(outs) if isinstance(outs, tuple | list) else (outs,)
     out_shapes = [v.shape for v in outs]
     if op.layout is not None:

@@ -101,7 +101,7 @@ class _Scheduler:
             return
         operand = v.inputs[0] if self.reducible(v) else v
         needs = set()
-        self._needs(operand if self.reducible(v) else v, needs, top=True, domain=operand.shape)
+        self._needs(operand, needs, operand is v, operand.shape)
         at = self._nest_for(operand.shape, needs)
         nest = self.steps[at]
         builder = _Builder(self, nest)
@@ -117,6 +117,8 @@ class _Scheduler:
     @staticmethod
     def operand(v):
         """What a host step reads for an input: a view of memory, numbers and ranges made there."""
+        if v.shape is None:  # a host call with several results: its `item`s pick them
+            return Access(v, 0, ())
         found = strided_view(v)
         return (
             Access(base(v), 0, contiguous_strides(v.shape))

@@ -24,13 +24,17 @@ def _fraction(k: Body, x: Value) -> Value:
 
 def _turns_single(k: Body, x: Value, per_turn: int, offset: float) -> tuple[Value, Value]:
     *pieces, last = CONSTANTS["turn_29"]
-    total = _fraction(k, x * pieces[0])
-    for piece in pieces[1:]:
-        total = total + _fraction(k, x * piece)
-    v = total * float(per_turn)
+    parts = [_fraction(k, x * piece) for piece in pieces]
+    rough = parts[0]
+    for part in parts[1:]:
+        rough = rough + part
+    v = rough * float(per_turn)
     t, n = nearest(k, v if offset == 0 else v + offset, 1, 0)
-    n = n if offset == 0 else n - offset
-    return k.fma(x, last, k.fma(n, -1.0 / per_turn, total)), t
+    # Added again after the subtraction, largest first: what cancels is then exact.
+    f = k.fma(n if offset == 0 else n - offset, -1.0 / per_turn, parts[0])
+    for part in parts[1:]:
+        f = f + part
+    return k.fma(x, last, f), t
 
 
 def _pieces_double(k: Body, x: Value) -> tuple[Value, list[Value]]:
