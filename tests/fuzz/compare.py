@@ -6,6 +6,7 @@ import numpy as np
 
 import rushlight
 from rushlight.engine.base import config
+from rushlight.engine.record.segment import Segment, state
 
 from .program import Author, Run
 
@@ -15,16 +16,15 @@ class Mismatch(AssertionError):
 
 
 @contextlib.contextmanager
-def mode(eager=False, backend=""):
-    """Run rushlight operator by operator, or on a given backend."""
-    before = config.EAGER, config.BACKEND
-    rushlight.flush_segment()
-    config.EAGER, config.BACKEND = eager, backend
+def mode(segment, eager=False, backend=""):
+    """Run rushlight operator by operator, or on a given backend, recording into `segment`: each
+    implementation has a tape of its own, so that nothing but its own reads makes it run."""
+    before = config.EAGER, config.BACKEND, state.segment
+    config.EAGER, config.BACKEND, state.segment = eager, backend, segment
     try:
         yield
-        rushlight.flush_segment()
     finally:
-        config.EAGER, config.BACKEND = before
+        config.EAGER, config.BACKEND, state.segment = before
 
 
 MODES = {"recorded": {}, "eager": dict(eager=True), "reference": dict(backend="reference")}
@@ -38,7 +38,7 @@ class Program:
         self.torch = torch
         if torch is not None:
             self.runs = {"torch": Run(torch, dtype), **self.runs}
-        self.exact = torch is not None
+        self.segments = {name: Segment() for name in MODES}
         self.lead = next(iter(self.runs.values()))
         self.steps, self.text, self.errors = steps, [], []
         self.tolerance = (
@@ -50,7 +50,9 @@ class Program:
         self.features = dict(view_writes=False, read_between=False)
 
     def context(self, name):
-        return mode(**MODES[name]) if name in MODES else contextlib.nullcontext()
+        if name not in MODES:
+            return contextlib.nullcontext()
+        return mode(self.segments[name], **MODES[name])
 
     def run(self):
         for _ in range(self.steps):
