@@ -33,6 +33,7 @@ from . import construct as _construct
 from . import methods as _methods  # noqa: F401
 from . import operators, overrides
 from . import tensor as _tensor
+from . import view_methods as _view_methods
 from .creation import (
     arange,
     empty,
@@ -187,7 +188,18 @@ def _repr(self, *, tensor_contents=None):
     return tensor_str(self, tensor_contents=tensor_contents)
 
 
+def _part(name):
+    function = functions[name]
+
+    def write(self, value):
+        function(self).copy_(value)
+
+    return property(function, write, doc=function.__doc__)
+
+
 _special: tuple = (
+    ("real", _part("real")),
+    ("imag", _part("imag")),
     ("__new__", staticmethod(_construct.construct)),
     ("__torch_function__", classmethod(overrides.default_torch_function)),
     ("__repr__", _repr),

@@ -10,7 +10,7 @@ from ..engine.base.shapes import has_zero_stride
 from ..engine.record import record_call, record_write, state
 from .dispatch import OpNode
 from .graph import NamedNode, edge
-from .views import refuse_rebase, set_history
+from .views import refuse_other_dtype, refuse_rebase, set_history
 
 
 class CopySlices(NamedNode):
@@ -167,6 +167,7 @@ def rebase_history(t, node):
         set_history(t, node, 0)
         return
     base = t._view.base
+    refuse_other_dtype(t)
     t._nr = 0
     set_history(base, CopySlices(base, t, node), 0)
     t._view.version = -1  # derive this view's history again, now

@@ -151,6 +151,18 @@ def _view_dtype(t, dtype):
 
 
 @method
+def polygamma(self, n):
+    """Derivative of order n of digamma."""
+    return run_bound(_op["polygamma"][""], dict(n=n, self=self))
+
+
+@method
+def polygamma_(self, n):
+    """polygamma in place."""
+    return self.copy_(self.polygamma(n))
+
+
+@method
 def where(self, condition, other):
     """Elements of the tensor where the condition holds, of `other` elsewhere."""
     return run_bound(_op["where"]["self"], dict(condition=condition, self=self, other=other))
@@ -737,6 +749,15 @@ _protocol: tuple = (
 )
 for _member in _protocol:
     setattr(Tensor, _member.__name__, _member)
+
+
+def _refuse_H(t):
+    raise RuntimeError(
+        f"tensor.H is only supported on matrices (2-D tensors). Got {t.ndim}-D tensor. For batches "
+        "of matrices, consider using tensor.mH"
+    )
+
+
 _ATTRIBUTES = {
     "__array_priority__": 1000,
     "__dlpack__": interchange.to_dlpack_capsule,
@@ -756,6 +777,10 @@ _ATTRIBUTES = {
     "ndimension": dim,
     "T": property(
         lambda self: self.permute(*reversed(range(self.ndim))), doc="All dimensions reversed."
+    ),
+    "H": property(
+        lambda self: self.t().conj() if self.ndim == 2 else _refuse_H(self),
+        doc="Conjugate transpose of a matrix.",
     ),
     "mH": property(
         lambda self: self.transpose(-2, -1).conj(), doc="Conjugate transpose of matrices."

@@ -11,6 +11,7 @@ from ..engine.ir.graph import Graph
 from ..engine.ir.primitives import PRIMITIVES
 from ..engine.record import state
 from ..engine.record.call import Call, call_of
+from ..engine.record.segment import realise
 from .arguments import static
 from .dispatch import OpNode, remember
 from .graph import edge
@@ -29,7 +30,7 @@ class ViewCall:
     def call(self, source):
         """The Call whose derivative this view has."""
         if self._call is None:
-            if self.op.absolute:
+            if self.op.name == "as_strided":
                 self._call = as_strided_call(
                     source._meta.plain, source._off, self.metas[0], self.shifts[0]
                 )
@@ -44,20 +45,21 @@ def infer_view(op, key, source, arguments):
     names = [p.name for p in op.schema.params][1:]
     found = op.geometry(meta, source._off, **dict(zip(names, arguments, strict=True)))
     placed = found if op.multi else [found]
+    dtype = op.seen_as(meta.dtype) if op.seen_as is not None else meta.dtype
     metas = [
-        meta_of(tuple(shape), meta.dtype, tuple(strides), meta.device)
-        for shape, strides, _ in placed
+        meta_of(tuple(shape), dtype, tuple(strides), meta.device) for shape, strides, _ in placed
     ]
-    _check_bounds(op, source, metas[0] if op.absolute else None, placed)
+    if op.name == "as_strided":
+        _check_bounds(source, metas[0], placed)
     base = 0 if op.absolute else source._off
     tagged = [("t", meta)] + [("s", a) for a in arguments]
     view = ViewCall(op, tagged, metas, [offset - base for _, _, offset in placed])
     return remember(op.shadow_calls if state.function_modes else op.calls, key, view)
 
 
-def _check_bounds(op, source, meta, placed):
+def _check_bounds(source, meta, placed):
     """as_strided may not reach past the storage."""
-    if meta is not None and meta.numel and placed[0][2] + meta.extent > source._st.size:
+    if meta.numel and placed[0][2] + meta.extent > source._st.size:
         raise RuntimeError(
             f"setStorage: sizes {list(meta.shape)}, strides {list(meta.strides)}, "
             f"storage offset {placed[0][2]}, and itemsize {meta.dtype.itemsize} "
@@ -92,6 +94,9 @@ def finish_view(view, source):
     elif source._rg or source._view is not None and source.requires_grad:
         node = OpNode(view.call(source), [edge(source)], ()) if view.metas else None
     base = 0 if op.absolute else source._off
+    if op.seen_as is not None:  # memory that is seen as two dtypes is read and written at once
+        realise(source._st)
+        source._st.immediate = True
     if not op.multi:
         return link(source, view.metas[0], base + view.shifts[0], made, node)
     made = "multi" if made == "default" else made
@@ -131,8 +136,18 @@ def grad_fn(t):
         return None
     if info.version != t._vc.version:
         refuse_rebase(t, indirect=True)
+        refuse_other_dtype(t)
         set_history(t, as_strided_node(info.base, t), 0)
     return t._fn
+
+
+def refuse_other_dtype(t):
+    """History through a view of another dtype is not derived again yet."""
+    if t._meta.plain.dtype is not t._view.base._meta.plain.dtype:
+        raise NotImplementedError(
+            "in-place writes that record history through a real view of a complex tensor are not "
+            "built yet; hint: write to the complex tensor itself"
+        )
 
 
 def as_strided_node(base, t):

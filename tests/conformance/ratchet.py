@@ -31,8 +31,8 @@ def run(family, names, samples, jobs):
         if names is not None:
             command += ["--only", "^(" + "|".join(map(re.escape, names)) + ")$"]
         subprocess.run(command, check=False, stdout=sys.stderr)
-        found = json.loads(out.read_text())["families"][family]["items"]
-    return {name: item["status"] == "passed" for name, item in found.items()}
+        found = json.loads(out.read_text())["families"][family]
+    return {name: item["status"] == "pass" for name, item in found.items()}
 
 
 def main():

@@ -59,6 +59,7 @@ class Op:
         aliases=(),
         promotes=None,
         layout=None,
+        seen_as=None,
         numbers=("other",),
     ):
         self.kind, self.schema_text, self.body = kind, schema, body
@@ -74,6 +75,7 @@ class Op:
         self.layout = (
             layout  # like strides, from the tagged arguments: (arguments, shapes) -> strides
         )
+        self.seen_as = seen_as  # views of another dtype: dtype -> dtype
         self.numbers = frozenset(numbers)  # pointwise: Tensor parameters that may be Python numbers
         self.calls, self.inplace_calls, self.shadow_calls = {}, {}, {}
         self.__doc__ = body.__doc__

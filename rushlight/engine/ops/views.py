@@ -4,7 +4,7 @@
 same on values, for derivatives and for symbolic use.
 """
 
-from ..base import shapes
+from ..base import dtypes, shapes
 from ..base.shapes import wrap_dim
 from ..ir import lang as L
 from .record import T, composite, view
@@ -514,3 +514,73 @@ def _as_strided_geometry(meta, offset, size, stride, storage_offset):
 def as_strided(self, size, stride, storage_offset):
     """Any geometry over the storage; its derivative is given where the view is made."""
     raise AssertionError("as_strided's graph depends on its operand's place in memory")
+
+
+def _real_geometry(meta, offset):
+    if not meta.dtype.is_complex:
+        raise RuntimeError("view_as_real is only supported for complex tensors")
+    return (*meta.shape, 2), (*(2 * s for s in meta.strides), 1), 2 * offset
+
+
+@view(
+    "view_as_real(Tensor self) -> Tensor",
+    geometry=_real_geometry,
+    absolute=True,
+    seen_as=lambda dtype: dtype.to_real(),
+    variants="function",
+)
+def view_as_real(self):
+    """Complex numbers as pairs of real ones, in a new last dimension; the memory is shared."""
+    return L.stack([L.real(self), L.imag(self)], self.ndim)
+
+
+def _complex_geometry(meta, offset):
+    if meta.dtype.category != dtypes.FLOAT or meta.dtype in dtypes.HALVES:
+        raise RuntimeError(
+            "view_as_complex is only supported for half, float and double tensors, but got a "
+            f"tensor of scalar type: {meta.dtype.type_name}"
+        )
+    if not meta.ndim:
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    if meta.shape[-1] != 2:
+        raise RuntimeError("Tensor must have a last dimension of size 2")
+    if meta.strides[-1] != 1:
+        raise RuntimeError("Tensor must have a last dimension with stride 1")
+    if any(s % 2 for s in meta.strides[:-1]):
+        raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
+    if offset % 2:
+        raise RuntimeError("Tensor must have a storage_offset divisible by 2")
+    return meta.shape[:-1], tuple(s // 2 for s in meta.strides[:-1]), offset // 2
+
+
+@view(
+    "view_as_complex(Tensor self) -> Tensor",
+    geometry=_complex_geometry,
+    absolute=True,
+    seen_as=lambda dtype: dtype.to_complex(),
+    variants="function",
+)
+def view_as_complex(self):
+    """Pairs of real numbers in the last dimension as complex ones; the memory is shared."""
+    last = self.ndim - 1
+    return L.make_complex(L.select(self, last, 0), L.select(self, last, 1))
+
+
+@composite("function")
+def real(input):
+    """The real parts: a view; a real tensor as it is."""
+    return T.view_as_real(input).select(-1, 0) if input.is_complex() else input
+
+
+@composite("function")
+def imag(input):
+    """The imaginary parts of a complex tensor: a view."""
+    if not input.is_complex():
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+    return T.view_as_real(input).select(-1, 1)
+
+
+@composite()
+def adjoint(input):
+    """Conjugate transpose of matrices (the last two dimensions)."""
+    return input.mH
