@@ -149,6 +149,11 @@ def result_type(tensor1, tensor2):
     )
 
 
+def is_autocast_enabled(device_type=None):
+    """False: automatic mixed precision is not built yet."""
+    return False
+
+
 def typename(obj):
     """The name of an object's type; a tensor's is like ``torch.FloatTensor``."""
     if isinstance(obj, Tensor):

@@ -1,5 +1,6 @@
 """Making tensors: from Python and NumPy data, of a shape, like another tensor."""
 
+import functools
 import warnings
 
 import numpy as np
@@ -496,7 +497,7 @@ def _flatten(data):
     if isinstance(data, bool | int | float | complex):
         return (), [data]
     if isinstance(data, np.generic):
-        return (), [data.item()]
+        return (), [data]  # as it is: its type counts for the result's
     if isinstance(data, str | bytes) or not hasattr(data, "__len__"):
         if hasattr(data, "__index__"):
             return (), [data.__index__()]
@@ -522,6 +523,11 @@ def _flatten(data):
 
 def _dtype_of(leaves):
     kinds = {type(v) for v in leaves}
+    sized = [dtypes.from_numpy_dtype(k) for k in kinds if issubclass(k, np.generic)]
+    if sized:
+        plain = [v for v in leaves if not isinstance(v, np.generic)]
+        sized += [_dtype_of(plain)] if plain else []
+        return functools.reduce(dtypes.promote_types, sized)
     if complex in kinds:
         return get_default_dtype().to_complex()
     if float in kinds:
