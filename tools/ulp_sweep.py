@@ -2,7 +2,7 @@
 
     python tools/ulp_sweep.py exp tanh                 every float32 argument
     python tools/ulp_sweep.py --dtype double exp pow   a stratified sample
-    python tools/ulp_sweep.py --write ...              record maxima in tests/backends/vmath_ulp.json
+    python tools/ulp_sweep.py --write ...              record maxima in vmath_ulp.json
 
 References for float32: NumPy and SciPy in float64 (for erfinv, where SciPy would take hours, ours
 in float64, which the sample compares with mpmath).  For float64: NumPy's long double, or

@@ -13,6 +13,7 @@ MOVEMENT = frozenset(("reshape", "permute", "expand", "slice", "flip", "load"))
 REDUCTIONS = frozenset(("sum", "prod", "max", "min"))
 SOURCES = frozenset(("const", "scalar", "iota"))
 MAX_BODY = 60
+MAX_DEPTH = 40
 MAX_LOADS = 24
 
 
@@ -74,7 +75,20 @@ class _Scheduler:
                 roots.add(base(v.inputs[0]).index)
             if self.fusable(v) and self._wanted_often(v):
                 roots.add(v.index)
+        self._cut_long_chains(roots)
         return {r for r in roots if self.graph.values[r].prim.name != "input"}
+
+    def _cut_long_chains(self, roots):
+        """Bound what one root computes: long chains become kernels of MAX_DEPTH steps."""
+        depth = {}
+        for v in self.values:
+            if v.index in roots or not v.inputs:
+                depth[v.index] = 0
+                continue
+            depth[v.index] = 1 + max(depth[i.index] for i in v.inputs)
+            if depth[v.index] >= MAX_DEPTH and self.fusable(v):
+                roots.add(v.index)
+                depth[v.index] = 0
 
     def _wanted_often(self, v):
         users = self.users[v.index]
