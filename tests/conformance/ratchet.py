@@ -24,8 +24,19 @@ def run(family, names, samples, jobs):
     """{item: passed} of one family, restricted to names where given."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "out.json"
-        command = [sys.executable, str(HERE / "run.py"), "--candidate", "rushlight", family,
-                   "--json", str(out), "--jobs", str(jobs), "--show-failures", "0"]
+        command = [
+            sys.executable,
+            str(HERE / "run.py"),
+            "--candidate",
+            "rushlight",
+            family,
+            "--json",
+            str(out),
+            "--jobs",
+            str(jobs),
+            "--show-failures",
+            "0",
+        ]
         if samples:
             command += ["--max-samples", str(samples)]
         if names is not None:
