@@ -149,6 +149,26 @@ def result_type(tensor1, tensor2):
     )
 
 
+def index_put(input, indices, values, accumulate=False):
+    """`input` with `values` written (or added) at positions."""
+    return input.index_put(indices, values, accumulate)
+
+
+def index_put_(input, indices, values, accumulate=False):
+    """`index_put` in place."""
+    return input.index_put_(indices, values, accumulate)
+
+
+def zero_(input):
+    """Every element becomes 0, in place."""
+    return input.zero_()
+
+
+def fill_(input, value):
+    """Every element becomes `value`, in place."""
+    return input.fill_(value)
+
+
 def is_autocast_enabled(device_type=None):
     """False: automatic mixed precision is not built yet."""
     return False

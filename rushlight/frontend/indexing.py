@@ -34,7 +34,7 @@ def setitem(self, key, value):
     ):
         viewed.masked_fill_(indices[0], value.reshape(()))
         return
-    viewed.index_put_(_positions(viewed, indices), value)
+    viewed.index_put_(indices, value)
 
 
 def _fit(value, shape):
@@ -158,7 +158,7 @@ def _select(t, d, i):
     return t.select(d, i)
 
 
-def _positions(t, indices):
+def positions(t, indices):
     """Masks become vectors of positions (which reads them)."""
     out, d = [], 0
     for i in indices:
@@ -182,4 +182,4 @@ def _positions(t, indices):
 
 
 def _index(t, indices):
-    return t.index_values(_positions(t, indices))
+    return t.index_values(positions(t, indices))

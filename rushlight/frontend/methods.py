@@ -200,6 +200,22 @@ def split(self, split_size, dim=0):
 
 
 @method
+def index_put(self, indices, values, accumulate=False):
+    """This tensor with `values` written (or added) at positions: index or mask tensors."""
+    places = _indexing.positions(self, list(indices))
+    return run_bound(
+        _op["_index_put"][""],
+        dict(self=self, indices=places, values=values, accumulate=accumulate),
+    )
+
+
+@method
+def index_put_(self, indices, values, accumulate=False):
+    """`index_put` in place."""
+    return self._index_put_(_indexing.positions(self, list(indices)), values, accumulate)
+
+
+@method
 def clone(self, *, memory_format=preserve_format):
     """A copy with history; strides kept where dense unless a memory_format is given."""
     name = {

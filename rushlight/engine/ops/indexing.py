@@ -75,8 +75,8 @@ def index(self, indices):
 
 
 @operator(
-    "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
-    variants="function,method,inplace",
+    "_index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    variants="internal,inplace",
 )
 def index_put(self, indices, values, accumulate):
     """self with `values` written (or added) at the given positions."""

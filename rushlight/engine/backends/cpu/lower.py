@@ -1,6 +1,6 @@
 """A loop nest as one LLVM function ``void k(ptr table, ptr args)``.
 
-`table` holds buffer addresses (entry 0: the run-time numbers, 8 bytes each).  `args` holds int64s:
+`table` holds buffer addresses (entry 0: the run-time numbers, 16 bytes each).  `args` holds int64s:
 loop sizes, then per access: table entry, byte offset, a stride per loop (elements); then per gather
 the row stride; then per index instruction: constant, coefficient per loop; then a number's byte
 offset each.  The innermost strides that are 0 or 1 are part of the structure, everything else is

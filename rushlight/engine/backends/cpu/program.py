@@ -13,6 +13,7 @@ from .lower import collapse, identity, lower, needs_start, structure
 from .memory import plan_memory
 
 SMALL_WORK = 20_000  # elements below which a run keeps the interpreter lock
+NUMBER_BYTES = 16  # a slot of a run-time number; complex ones fill it
 _kernels: dict = {}
 
 
@@ -24,11 +25,9 @@ class Program:
         self.graph, self.evaluate = graph, evaluate
         self.steps = schedule(graph, supported)
         self.inputs = graph.inputs
-        self.slots = {v.index: 8 * i for i, v in enumerate(scalars)}
-        self.numbers = np.zeros(max(len(scalars), 1), np.int64)
-        self.packers = [
-            (self.numbers[i : i + 1].view(_number_type(v)), 0) for i, v in enumerate(scalars)
-        ]
+        self.slots = {v.index: NUMBER_BYTES * i for i, v in enumerate(scalars)}
+        self.numbers = np.zeros(2 * max(len(scalars), 1), np.int64)
+        self.packers = [_cell(self.numbers, i, v) for i, v in enumerate(scalars)]
         self.memory = plan_memory(graph, self.steps, updates)
         self.scalar_values = [(v.index, v.dtype.np) for v in scalars]
         self.table = np.zeros(2 + len(self.inputs) + len(self.memory.outputs), np.int64)
@@ -90,8 +89,8 @@ class Program:
 
     # ---------------------------------------------------------------------------------- run
     def run(self, arrays, scalars):
-        for (cell, i), value in zip(self.packers, scalars, strict=True):
-            cell[i] = value
+        for cell, value in zip(self.packers, scalars, strict=True):
+            cell[0] = value
         arena = _arena(self.memory.arena_bytes)
         outputs = [aligned_empty(numel(v.shape), v.dtype.np) for v in self.memory.outputs]
         table = self.table
@@ -193,8 +192,10 @@ def _contiguous(shape):
     return tuple(out)
 
 
-def _number_type(v):
-    return np.float64 if v.dtype is dtypes.float64 else np.int64
+def _cell(numbers, i, v):
+    """Where run-time number i is written, as an array of its type."""
+    kind = {dtypes.float64: np.float64, dtypes.complex128: np.complex128}.get(v.dtype, np.int64)
+    return numbers[2 * i : 2 * i + 2].view(kind)
 
 
 _arena_memory = [aligned_empty(1 << 16, np.dtype(np.uint8))]
