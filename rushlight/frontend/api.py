@@ -32,6 +32,7 @@ from ..engine.runtime.threads import get_num_threads, set_num_threads
 from . import construct as _construct
 from . import methods as _methods  # noqa: F401
 from . import operators, overrides
+from . import protocols as _protocols
 from . import tensor as _tensor
 from . import view_methods as _view_methods
 from .creation import (
