@@ -17,6 +17,7 @@ _ROOMS = (
     "random",
     "linalg",
     "special",
+    "signal",
     "fft",
     "backends",
     "cuda",

@@ -235,6 +235,7 @@ for _name, _member in _special:
     setattr(Tensor, _name, _member)
 _tensor.LAYOUTS.update(LAYOUTS)
 operators.install_operators(Tensor, public["function"])
+_methods.check_fill()
 
 
 class _Everything:

@@ -1,6 +1,5 @@
 """Making tensors: from Python and NumPy data, of a shape, like another tensor."""
 
-import functools
 import warnings
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..engine.base.promote import get_default_dtype
 from ..engine.record import state
 from ..engine.runtime.storage import Storage, aligned_empty
 from .arguments import is_int, python_number
+from .nested import fitting, to_array
 from .tensor import Tensor, wrap
 
 PYTHON_TYPES = {
@@ -57,7 +57,9 @@ def as_size(size, name="size"):
     if len(size) == 1 and not is_int(size[0]):
         size = size[0]
     if not isinstance(size, list | tuple) or not all(map(is_int, size)):
-        raise TypeError(f"{name}: expected a tuple of ints, got {size!r}")
+        raise TypeError(
+            f"argument '{name}' (position 1) must be tuple of ints, not {type(size).__name__}"
+        )
     out = tuple(int(python_number(n)) for n in size)
     for n in out:
         if n < 0:
@@ -76,7 +78,8 @@ def check_options(layout=None, pin_memory=False):
         )
     if pin_memory:
         raise RuntimeError(
-            "Cannot access accelerator device when none is available. (pin_memory=True)"
+            "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory "
+            "allocator is available on this system."
         )
 
 
@@ -89,6 +92,7 @@ def finished(t, requires_grad):
 def full_array(shape, value, dtype, place=cpu, requires_grad=False, strides=None):
     """A realised tensor filled with one number."""
     meta = meta_of(shape, dtype, strides, place)
+    value = fitting(value, dtype)
     if place.type == "meta":
         return finished(wrap(Storage(dtype, meta.numel, place), meta), requires_grad)
     array = aligned_empty(max(meta.extent, 0), dtype.np)
@@ -98,7 +102,8 @@ def full_array(shape, value, dtype, place=cpu, requires_grad=False, strides=None
 
 # --------------------------------------------------------------------------- of a shape
 def empty(
-    *size,
+    *args,
+    size=None,
     out=None,
     dtype=None,
     layout=None,
@@ -108,10 +113,8 @@ def empty(
     memory_format=None,
 ):
     """A tensor of uninitialised values (here: zeros are not promised, nor written)."""
-    if not size:
-        size = ((),)
     check_options(layout, pin_memory)
-    shape = as_size(size)
+    shape = as_size(_given_size(args, size) or ((),))
     dtype = as_dtype(dtype, get_default_dtype() if out is None else out.dtype)
     strides = format_strides(shape, memory_format)
     if out is not None:
@@ -152,7 +155,14 @@ def format_strides(shape, memory_format, like=None):
 
 
 def zeros(
-    *size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+    *args,
+    size=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
 ):
     """A tensor of zeros.
 
@@ -160,14 +170,30 @@ def zeros(
     >>> torch.zeros(2)
     tensor([0., 0.])
     """
-    return _constant(0, size, out, dtype, layout, device, requires_grad, pin_memory)
+    return _constant(
+        0, _given_size(args, size), out, dtype, layout, device, requires_grad, pin_memory
+    )
 
 
 def ones(
-    *size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+    *args,
+    size=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
 ):
     """A tensor of ones."""
-    return _constant(1, size, out, dtype, layout, device, requires_grad, pin_memory)
+    return _constant(
+        1, _given_size(args, size), out, dtype, layout, device, requires_grad, pin_memory
+    )
+
+
+def _given_size(args, size):
+    """The size as positional numbers, as one tuple, or by name."""
+    return args if size is None else (size,)
 
 
 def _constant(value, size, out, dtype, layout, place, requires_grad, pin_memory):
@@ -293,7 +319,7 @@ def full_like(
 
 
 def arange(
-    start,
+    start=None,
     end=None,
     step=1,
     *,
@@ -306,7 +332,10 @@ def arange(
 ):
     """``start, start + step, ..`` below `end`; int64 where all are ints."""
     check_options(layout, pin_memory)
-    start, end = (0, start) if end is None else (start, end)
+    start, end = (None, start) if end is None else (start, end)
+    if end is None:
+        raise TypeError('arange() missing 1 required positional argument: "end"')
+    start = 0 if start is None else start
     start, end, step = map(python_number, (start, end, step))
     integral = all(isinstance(v, int) for v in (start, end, step))
     if step == 0:
@@ -402,7 +431,8 @@ def eye(
     check_options(layout, pin_memory)
     m = n if m is None else m
     if n < 0 or m < 0:
-        raise RuntimeError(f"n must be greater or equal to 0, got {min(n, m)}")
+        name, bad = ("n", n) if n < 0 else ("m", m)
+        raise RuntimeError(f"{name} must be greater or equal to 0, got {bad}")
     dtype = as_dtype(dtype, out.dtype if out is not None else get_default_dtype())
     if as_device(device).type == "meta":
         return full_array((n, m), 0, dtype, as_device(device), requires_grad)
@@ -449,90 +479,6 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     if place.type == "meta":
         made = full_array(array.shape, 0, found, place)
     return finished(made, requires_grad)
-
-
-def to_array(data, dtype=None):
-    """A fresh NumPy array and its dtype for any data `tensor` accepts."""
-    if (
-        isinstance(data, np.ndarray | np.generic)
-        or hasattr(data, "__array_interface__")
-        and not isinstance(data, list | tuple)
-    ):
-        array = np.array(data)
-        found = dtypes.from_numpy_dtype(array.dtype)
-    else:
-        shape, leaves = _flatten(data)
-        found = _dtype_of(leaves) if leaves else get_default_dtype()
-        array = _array_of(leaves, dtype or found).reshape(shape)
-    dtype = dtype or found
-    if array.dtype != dtype.np:
-        if array.dtype.kind == "c" and not dtype.is_complex:
-            array = array.real
-        array = array.astype(dtype.np)
-    return np.array(array, order="C", copy=True), dtype
-
-
-def _array_of(leaves, dtype):
-    kind = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
-    if dtype.category == dtypes.INT:
-        values = [int(v) for v in leaves]
-        if any(not -(1 << 63) <= v < 1 << 63 for v in values):
-            raise RuntimeError("Overflow when unpacking long")
-        return np.array(values, np.int64)
-    wide = kind[(bool, int, float, complex)[dtype.category]]
-    return np.array(leaves, wide)
-
-
-def _flatten(data):
-    """(shape, flat list of Python numbers) of nested sequences; ragged ones are refused."""
-    if isinstance(data, Tensor):
-        array = (
-            data.detach().to(dtypes.float32)._array()
-            if data.dtype in dtypes.HALVES
-            else data._array()
-        )
-        return tuple(array.shape), array.reshape(-1).tolist()
-    if isinstance(data, np.ndarray):
-        return data.shape, data.reshape(-1).tolist()
-    if isinstance(data, bool | int | float | complex):
-        return (), [data]
-    if isinstance(data, np.generic):
-        return (), [data]  # as it is: its type counts for the result's
-    if isinstance(data, str | bytes) or not hasattr(data, "__len__"):
-        if hasattr(data, "__index__"):
-            return (), [data.__index__()]
-        if hasattr(data, "__float__"):
-            return (), [float(data)]
-        raise (
-            TypeError(f"new(): invalid data type '{type(data).__name__}'")
-            if isinstance(data, str | bytes)
-            else RuntimeError(f"Could not infer dtype of {type(data).__name__}")
-        )
-    leaves, shape = [], None
-    for i in range(len(data)):
-        inner, values = _flatten(data[i])
-        if shape is not None and inner != shape:
-            raise ValueError(
-                f"expected sequence of length {shape[0] if shape else 1} at dim 1 (got "
-                f"{inner[0] if inner else 0})"
-            )
-        shape = inner
-        leaves += values
-    return (len(data), *(shape or (() if len(data) else ()))), leaves
-
-
-def _dtype_of(leaves):
-    kinds = {type(v) for v in leaves}
-    sized = [dtypes.from_numpy_dtype(k) for k in kinds if issubclass(k, np.generic)]
-    if sized:
-        plain = [v for v in leaves if not isinstance(v, np.generic)]
-        sized += [_dtype_of(plain)] if plain else []
-        return functools.reduce(dtypes.promote_types, sized)
-    if complex in kinds:
-        return get_default_dtype().to_complex()
-    if float in kinds:
-        return get_default_dtype()
-    return dtypes.bool_ if kinds == {bool} else dtypes.int64
 
 
 def scalar_tensor(

@@ -5,7 +5,7 @@ import numpy as np
 
 from ..engine.base import dtypes
 from ..engine.base.shapes import wrap_dim
-from .creation import from_data, tensor
+from .creation import from_data, full_array, tensor
 from .tensor import Tensor
 
 
@@ -21,7 +21,8 @@ def setitem(self, key, value):
     """Write `value` (broadcast, converted) at `key`."""
     viewed, indices = _apply_views(self, key)
     if not isinstance(value, Tensor):
-        value = tensor(value, dtype=self.dtype)
+        number = isinstance(value, bool | int | float | complex)
+        value = full_array((), value, self.dtype) if number else tensor(value, dtype=self.dtype)
     if indices is None:
         viewed.copy_(_fit(value, viewed.shape))
         return

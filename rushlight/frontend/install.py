@@ -7,6 +7,7 @@ on its first call: with PyTorch's signature, the cache key built inline, and `fi
 import inspect
 import types
 
+from ..engine.base.errors import LinAlgError
 from ..engine.base.promote import NUMBER_KINDS
 from ..engine.ops import REGISTRY
 from ..engine.ops.schema import REQUIRED
@@ -341,6 +342,7 @@ def function_of(overloads, form="call"):
 
 def install():
     """Fill the public namespaces and the Tensor class from the registry."""
+    public["linalg"]["LinAlgError"] = LinAlgError
     for name, overloads in REGISTRY.items():
         variants = frozenset().union(*(op.variants for op in overloads))
         flagged = name.startswith("nn.") and "inplace" in variants

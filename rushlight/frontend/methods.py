@@ -18,6 +18,7 @@ from .backward import backward as _backward
 from .dispatch import run_bound
 from .formats import channels_last, channels_last_3d, contiguous_format, preserve_format
 from .hooks import RemovableHandle
+from .nested import fitting
 from .overrides import handle_override, has_override
 from .tensor import Tensor
 from .views import finish_view, link, run_view
@@ -356,6 +357,19 @@ def type_as(self, other):
 def cpu(self, memory_format=preserve_format):
     """This tensor on the CPU."""
     return self.to("cpu", memory_format=memory_format)
+
+
+def check_fill():
+    """Let ``fill_`` refuse numbers its dtype cannot hold (once the operators are installed)."""
+    fill = Tensor.fill_
+
+    def fill_(self, value):
+        if not isinstance(value, Tensor):
+            fitting(creation.python_number(value), self.dtype)
+        return fill(self, value)
+
+    fill_.__qualname__, fill_.__doc__ = fill.__qualname__, fill.__doc__
+    setattr(Tensor, "fill_", fill_)  # noqa: B010
 
 
 def cuda(self, device=None, non_blocking=False, memory_format=preserve_format):

@@ -7,6 +7,7 @@ no record describes.
 from typing import TYPE_CHECKING, Any
 
 from ..engine.base.meta import meta_of
+from ..engine.base.shapes import wrap_dim
 from ..engine.record import flush, state
 from ..engine.record.segment import realise
 from ..engine.runtime.storage import Storage, Version
@@ -237,8 +238,6 @@ class Tensor:
         meta = self._meta.plain
         if dim is None:
             return meta.strides
-        from ..engine.base.shapes import wrap_dim
-
         return meta.strides[wrap_dim(dim, meta.ndim)]
 
     def data_ptr(self):

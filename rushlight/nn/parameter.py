@@ -104,6 +104,7 @@ class Buffer(rl.Tensor, metaclass=_MarkedMeta):
     """
 
     _mark = "_is_buffer"
+    persistent: bool
 
     def __new__(cls, data=None, *, persistent: bool = True):
         if data is None:

@@ -8,8 +8,9 @@ backward meet in one plan.
 from dataclasses import dataclass
 
 from ..base import dtypes
-from ..ir import gradients as _rules  # noqa: F401  (fills in the primitives' vjp)
+from ..ir import gradients_fft, gradients_linalg, gradients_special  # noqa: F401 (the vjp tables)
 from ..ir import lang as L
+from ..ir.gradients_host import HOST, pull_back
 from ..ir.graph import Graph
 from ..ir.primitives import PRIMITIVES
 
@@ -67,7 +68,17 @@ def _reverse(forward, graph, inputs, outputs, grads, needs):
             _accumulate(cotangents, v, g)
     for v in reversed(live):
         if v.index in cotangents and v.inputs and v.index in active:
-            _apply(v, env, cotangents, active)
+            if v.prim.name == "host":
+                outs = _results(forward, v, env)
+                arguments = [env[i.index] for i in v.inputs]
+                found = pull_back(
+                    cotangents[v.index], outs, arguments, v.params["name"], v.params["params"]
+                )
+            else:
+                found = v.prim.vjp(
+                    cotangents[v.index], env[v.index], *[env[i.index] for i in v.inputs], **v.params
+                )
+            _distribute(v, found, cotangents, active)
     return [cotangents.get(v.index) for v in forward.inputs]
 
 
@@ -75,16 +86,30 @@ def _active(forward, live, needs):
     """Values on a differentiable path from a needed input."""
     active = {forward.inputs[i].index for i in needs}
     for v in live:
-        differentiable = v.dtype is not None and v.dtype.category >= dtypes.FLOAT
-        if differentiable and v.prim.vjp is not None and any(i.index in active for i in v.inputs):
+        if _differentiable(v) and any(i.index in active for i in v.inputs):
             active.add(v.index)
     return active
 
 
-def _apply(v, env, cotangents, active):
-    found = v.prim.vjp(
-        cotangents[v.index], env[v.index], *[env[i.index] for i in v.inputs], **v.params
-    )
+def _differentiable(v):
+    if v.prim.name == "host":
+        return v.params["name"] in HOST
+    return v.dtype.category >= dtypes.FLOAT and v.prim.vjp is not None
+
+
+def _results(forward, call, env):
+    """The results of a host call: saved ones, else from the call made again."""
+    items = {v.params["index"]: v for v in forward.values if call in v.inputs}
+    again = env[call.index]
+    return [
+        env[items[i].index]
+        if i in items and items[i].index in env
+        else again.graph.emit(PRIMITIVES["item"], (again,), index=i)
+        for i in range(len(call.params["results"]))
+    ]
+
+
+def _distribute(v, found, cotangents, active):
     for i, g in zip(v.inputs, found, strict=True):
         if g is not None and i.index in active:
             _accumulate(cotangents, i, g)
@@ -92,7 +117,7 @@ def _apply(v, env, cotangents, active):
 
 def _accumulate(cotangents, v, g):
     have = cotangents.get(v.index)
-    cotangents[v.index] = g if have is None else L.add(have, g)
+    cotangents[v.index] = g if have is None else have + g
 
 
 def _pruned(graph, forward, inputs, outputs, grads, needs, found):

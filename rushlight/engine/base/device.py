@@ -13,6 +13,8 @@ class device:  # noqa: N801  (PyTorch's public name)
     """
 
     __slots__ = ("type", "index")
+    type: str
+    index: int | None
     _cache: dict = {}
 
     def __new__(cls, type="cpu", index=None):  # noqa: A002

@@ -13,8 +13,8 @@ from .primitives import PRIMITIVES
 
 NOT_DIFFERENTIABLE = """sign floor ceil round trunc invert idiv bitand bitor bitxor shl shr
 nextafter
-    eq ne lt le gt ge isnan clamp_index input scalar const iota argmax argmin window_argmax argsort
-    host special""".split()  # special functions get their rules from the operators' records
+    eq ne lt le gt ge isnan clamp_index input scalar const iota argmax argmin window_argmax
+    argsort""".split()
 
 
 def vjp(name):
@@ -371,6 +371,18 @@ def _take(g, out, x, index):
     return [L.put(L.like(x, 0), index, g, "add"), None]
 
 
+def _other_factors(x, index, source):
+    """For each source, the product of everything else multiplied into its place; exact with
+    zeros."""
+    zero = L.eq(source, L.like(source, 0))
+    safe = L.where(zero, L.like(source, 1), source)
+    product = L.take(L.put(x, index, safe, "mul"), index)
+    flags = L.cast(zero, dtypes.int64)
+    empty = L.const(x.graph, 0, dtypes.int64, x.shape)
+    others = L.take(L.put(empty, index, flags, "add"), index) - flags
+    return L.where(L.eq(others, 0), product / safe, L.like(source, 0))
+
+
 @vjp("put")
 def _put(g, out, x, index, source, mode):
     if mode == "add":
@@ -378,8 +390,9 @@ def _put(g, out, x, index, source, mode):
     if mode == "set":
         return [L.put(g, index, L.like(source, 0), "set"), None, L.take(g, index)]
     if mode == "mul":
-        to_x = L.put(g, index, source, "mul")
-        return [to_x, None, L.take(g * out, index) / source]
+        conjugate = L.conjugate(source)
+        to_x = L.put(g, index, conjugate, "mul")
+        return [to_x, None, L.take(g, index) * L.conjugate(_other_factors(x, index, source))]
     share = L.put(
         L.cast(L.eq(x, out), x.dtype),
         index,
@@ -392,8 +405,3 @@ def _put(g, out, x, index, source, mode):
         None,
         L.where(L.eq(source, L.take(out, index)), L.take(share, index), L.like(source, 0)),
     ]
-
-
-@vjp("item")
-def _item(g, out, call, index):
-    raise NotImplementedError("a host function has no derived gradient: its operator gives a vjp")

@@ -376,7 +376,7 @@ def argsort(x, axis, descending=False):
     return _emit("argsort", x, axis=axis, descending=descending)
 
 
-def host(name, values, results, **params):
+def host(name, values, results, /, **params):
     """Call a host function; returns a tuple of Values."""
     call = values[0].graph.emit(
         P["host"], values, name=name, params=tuple(params.items()), results=tuple(results)

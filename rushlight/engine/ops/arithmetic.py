@@ -162,6 +162,11 @@ def fmod(self, other):
     return L.rem(self, other)
 
 
+def _no_bool_power(op, common):
+    if common is dtypes.bool_:
+        raise RuntimeError("\"pow\" not implemented for 'Bool'")
+
+
 def _pow_gradient(g, out, self, exponent):
     if exponent == 0:
         return {"self": L.like(self, 0)}
@@ -219,6 +224,7 @@ def pow_scalar(self, exponent):
 
 @pointwise(
     "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
+    dtypes=_no_bool_power,
     vjp=partials(_powers_gradient),
     node="PowBackward1",
 )
@@ -231,6 +237,7 @@ def pow_tensor(self, exponent):
     "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
     variants="function,out",
     promotes=("self", "exponent"),
+    dtypes=_no_bool_power,
     vjp=partials(_powers_gradient),
     node="PowBackward2",
 )

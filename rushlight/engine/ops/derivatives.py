@@ -1,6 +1,7 @@
 """Derivatives of pointwise records written as formulas of their operands."""
 
 from ..ir import lang as L
+from ..ir.gradients_special import undefined
 from ..ir.graph import Value
 from .memory import sum_to
 
@@ -33,6 +34,16 @@ def _back(cotangent, operand):
     if cotangent.dtype.is_complex and not operand.dtype.is_complex:
         cotangent = L.real(cotangent)
     return L.cast(sum_to(cotangent, operand.shape), operand.dtype)
+
+
+def no_derivative(name, parameters=("self", "other")):
+    """The `vjp` of an operator PyTorch cannot differentiate: an error where a gradient is read."""
+
+    def vjp(grads, outputs, **given):
+        tensors = {p: given[p] for p in parameters if isinstance(given.get(p), Value)}
+        return {p: undefined(v, name) for p, v in tensors.items()}
+
+    return vjp
 
 
 def only_self(formula):

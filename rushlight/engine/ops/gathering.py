@@ -6,7 +6,7 @@ from ..ir import lang as L
 from .record import T, composite, operator
 
 
-def _check_index(name, index, self, d, source=None):
+def check_index(name, index, self, d, source=None):
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(f"{name}(): Expected dtype int64 for index")
     if max(index.ndim, 1) != max(self.ndim, 1):
@@ -19,7 +19,7 @@ def _check_index(name, index, self, d, source=None):
             )
 
 
-def _as_vectors(*values):
+def as_vectors(*values):
     """0-d operands as vectors of one element."""
     return [L.reshape(v, (1,)) if v.ndim == 0 else v for v in values]
 
@@ -33,8 +33,8 @@ def gather(self, dim, index, sparse_grad):
     if numel(shape) == 0:
         flat = L.reshape(self, (numel(self.shape),))
         return L.reshape(L.slice_axis(flat, 0, 0, 0), shape)
-    _check_index("gather", index, self, d)
-    x, i = _as_vectors(self, index)
+    check_index("gather", index, self, d)
+    x, i = as_vectors(self, index)
     return L.reshape(L.take_along(x, L.index_in(i, x.shape[d]), d), shape)
 
 
@@ -42,8 +42,8 @@ def _scattered(name, self, dim, index, source, mode):
     d, shape = wrap_dim(dim, self.ndim), self.shape
     if numel(index.shape) == 0:
         return self
-    _check_index(name, index, self, d, source)
-    x, i = _as_vectors(self, index)
+    check_index(name, index, self, d, source)
+    x, i = as_vectors(self, index)
     if hasattr(source, "ndim") and source.ndim == i.ndim and source.shape != i.shape:
         if any(n > m for n, m in zip(i.shape, source.shape, strict=True)):
             raise RuntimeError(

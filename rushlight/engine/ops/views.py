@@ -81,7 +81,7 @@ def slice_(self, dim, start, end, step):
     return L.slice_axis(self, d, lo, hi, step)
 
 
-def _narrow_range(shape, dim, start, length):
+def narrow_range(shape, dim, start, length):
     d = wrap_dim(dim, len(shape))
     size = shape[d]
     if length < 0:
@@ -101,7 +101,7 @@ def narrow(input, dim, start, length):
     """`length` elements from `start` along a dimension."""
     if not input.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
-    d, lo = _narrow_range(input.shape, dim, int(start), length)
+    d, lo = narrow_range(input.shape, dim, int(start), length)
     return T.slice(input, d, lo, lo + length, 1)
 
 

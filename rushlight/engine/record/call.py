@@ -244,6 +244,17 @@ def _is_operand(op, param, tag):
     return param.type.startswith("Tensor") or param.name == "other"
 
 
+def _operands(op, arguments):
+    """What decides the result dtype: (dtype, ndim) of tensors, the kinds of numbers."""
+    found = []
+    for p, (tag, a) in zip(op.schema.params, arguments, strict=True):
+        if _is_operand(op, p, tag):
+            found.append((a.dtype, a.ndim) if tag == "t" else a)
+        elif op.promotes is not None and p.name in op.promotes and type(a) in promote.NUMBER_KINDS:
+            found.append(promote.NUMBER_KINDS[type(a)])  # a number that is part of the kernel
+    return found
+
+
 _WITHOUT_TENSORS = frozenset(("add", "sub", "mul", "div", "floor_divide"))
 
 
@@ -251,12 +262,7 @@ def _pointwise(op, graph, arguments, values, metas):
     params = op.schema.params
     if not metas and op.name not in _WITHOUT_TENSORS:
         raise TypeError(f"{op.name}(): one of the operands must be a Tensor, not only numbers")
-    operands = [
-        (meta.dtype, meta.ndim) if tag == "t" else a
-        for p, (tag, a) in zip(params, arguments, strict=True)
-        for meta in [a if tag == "t" else None]
-        if _is_operand(op, p, tag)
-    ]
+    operands = _operands(op, arguments)
     common = promote.result_type(operands)
     mode = op.promote(*(a for _, a in arguments)) if callable(op.promote) else op.promote
     if mode == "float" and common.category < dtypes.FLOAT:
@@ -265,7 +271,7 @@ def _pointwise(op, graph, arguments, values, metas):
         common = dtypes.int64
     if op.dtypes is not None:
         op.dtypes(op, common)
-    compute = dtypes.OPMATH.get(common, common)
+    compute = common if mode == "storage" else dtypes.OPMATH.get(common, common)
     shape = shapes.broadcast_shapes(*(m.shape for m in metas))
     ready = {}
     for p, (tag, _), v in zip(params, arguments, values, strict=True):

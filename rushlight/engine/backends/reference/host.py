@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from . import host_ctc
+from . import host_ctc, host_fft, host_ldl, host_linalg
 
-TABLE = dict(host_ctc.TABLE)
+TABLE = {**host_ctc.TABLE, **host_linalg.TABLE, **host_ldl.TABLE, **host_fft.TABLE}
 
 
 def host_function(function):
@@ -17,6 +17,13 @@ def _half_through_float32(x):
 
 
 @host_function
-def svd(x, full_matrices):
-    """Singular value decomposition over the last two axes: U, S, Vh."""
-    return tuple(np.linalg.svd(x, full_matrices=full_matrices))
+def frexp(x):
+    """(mantissa, int32 exponent)."""
+    mantissa, exponent = np.frexp(_half_through_float32(x))
+    return mantissa.astype(x.dtype), exponent.astype(np.int32)
+
+
+@host_function
+def undefined_gradient(x, name):
+    """Stands where PyTorch has no derivative."""
+    raise NotImplementedError(f"the derivative for '{name}' is not implemented")

@@ -7,6 +7,7 @@ import numpy as np
 
 from . import host as host_functions
 from . import special as special_functions
+from .special_table import TABLE as SPECIAL
 from .windows import WINDOW_RULES
 
 RULES: dict[str, Callable] = dict(WINDOW_RULES)
@@ -141,7 +142,7 @@ RULES.update(
     isnan=lambda x: x != x,
     real=np.real,
     imag=np.imag,
-    special=lambda *a, name: special_functions.TABLE[name](*a),
+    special=lambda *a, name: SPECIAL[name](*a),
 )
 
 

@@ -1,0 +1,137 @@
+"""Copies of views (``*_copy``) and copies with a view replaced (``*_scatter``)."""
+
+from ..base import shapes
+from ..base.shapes import numel
+from ..ir import lang as L
+from . import views
+from .record import REGISTRY, T, composite, operator
+
+_COPIED = """alias diagonal expand permute select slice split split_with_sizes squeeze t transpose
+    unbind unfold unsqueeze view view_as_real view_as_complex""".split()
+
+
+def _copy_of(view):
+    operator(
+        view.schema_text.replace(view.name, view.name + "_copy", 1),
+        variants="function,out",
+        node=f"{view.node}_copy",
+    )(view.body)
+
+
+for _name in _COPIED:
+    for _view in REGISTRY[_name]:
+        _copy_of(_view)
+
+
+@operator(
+    "view_copy.dtype(Tensor self, ScalarType dtype) -> Tensor",
+    variants="function,out",
+    differentiable=False,
+)
+def view_copy_dtype(self, dtype):
+    """The same bytes as elements of another dtype, copied."""
+    shape, old, new = list(self.shape), self.dtype.itemsize, dtype.itemsize
+    if old != new:
+        if not shape or shape[-1] * old % new:
+            raise RuntimeError(
+                f"self.size(-1) must be divisible by {new // old or 1} to view {self.dtype} as "
+                f"{dtype} (different element sizes), but got shape {shape}"
+            )
+        shape[-1] = shape[-1] * old // new
+    return L.host("reinterpret", [self], [(tuple(shape), dtype)], dtype=dtype)[0]
+
+
+@operator(
+    "detach_copy(Tensor self) -> Tensor", variants="function,out", differentiable=False
+)
+def detach_copy(self):
+    """A copy without history."""
+    return self
+
+
+@operator(
+    "narrow_copy(Tensor self, int dim, int start, int length) -> Tensor",
+    variants="function,method,out",
+)
+def narrow_copy(self, dim, start, length):
+    """`length` elements from `start` along a dimension, copied."""
+    if not self.ndim:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    d, lo = views.narrow_range(self.shape, dim, start, length)
+    return L.slice_axis(self, d, lo, lo + length)
+
+
+@composite("function,out")
+def as_strided_copy(input, size, stride, storage_offset=None):
+    """A copy of a view with any geometry."""
+    return T.as_strided(input, size, stride, storage_offset).clone(
+        memory_format=T.contiguous_format
+    )
+
+
+# ------------------------------------------------------------------------------- scatters
+def _scattered(view, self, src, what, **arguments):
+    """self with what `view(self, **arguments)` shows replaced by `src`."""
+    count = numel(self.shape)
+    places = view(L.reshape(L.iota(self, count), self.shape), **arguments)
+    if src.shape != places.shape:
+        raise RuntimeError(
+            f"expected src to have a size equal to the {what} of self. "
+            f"src size = {list(src.shape)}, {what} size = {list(places.shape)}"
+        )
+    flat = L.put(L.reshape(self, (count,)), places, L.cast(src, self.dtype))
+    return L.reshape(flat, self.shape)
+
+
+def _like_self(metas, out_shapes):
+    return [shapes.like_strides(metas[0].shape, metas[0].strides)]
+
+
+def _scatter(schema, view, what, doc):
+    def body(self, src, **arguments):
+        return _scattered(view.body, self, src, what, **arguments)
+
+    body.__doc__ = doc
+    operator(schema, variants="function,method,out", strides=_like_self)(body)
+
+
+_scatter(
+    "select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor",
+    REGISTRY["select"][0],
+    "slice",
+    "self with one slice along a dimension replaced by `src`.",
+)
+_scatter(
+    "slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, "
+    "int step=1) -> Tensor",
+    REGISTRY["slice"][0],
+    "slice",
+    "self with ``[start:end:step]`` along a dimension replaced by `src`.",
+)
+_scatter(
+    "diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor",
+    REGISTRY["diagonal"][0],
+    "slice",
+    "self with a diagonal replaced by `src`.",
+)
+
+
+@composite("function,method,out")
+def as_strided_scatter(input, src, size, stride, storage_offset=None):
+    """`input` with the elements a view of any geometry shows replaced by `src`."""
+    meta, start = input._meta.plain, input.storage_offset()
+    if shapes.has_zero_stride(meta.shape, meta.strides):
+        out, whole = input.clone(), None
+    else:  # all of the memory, so that the offsets of the geometry keep their meaning
+        whole = T.as_strided(input, (input._st.size,), (1,), 0).clone()
+        out = whole.as_strided(meta.shape, meta.strides, start)
+    part = (out if whole is None else whole).as_strided(
+        size, stride, start if storage_offset is None else storage_offset
+    )
+    if part.shape != src.shape:
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. "
+            f"src size = {list(src.shape)}, slice size = {list(part.shape)}"
+        )
+    part.copy_(src)
+    return out
