@@ -126,12 +126,18 @@ def test_persistent_workers_start_again_after_ctrl_c():
     def interrupt(signum, frame):
         raise KeyboardInterrupt
 
-    loader = load(lambda index: time.sleep(0.1) or index, batch_size=None, persistent_workers=True)
+    def slow_last(index):
+        time.sleep(index // 5)
+        return index
+
+    loader = load(slow_last, batch_size=None, persistent_workers=True)
     previous = signal.signal(signal.SIGALRM, interrupt)
     try:
+        samples = iter(loader)
+        next(samples)  # once the workers run: an alarm in a fork handler is swallowed by Python
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         with pytest.raises(KeyboardInterrupt):
-            list(loader)
+            list(samples)
     finally:
         signal.signal(signal.SIGALRM, previous)
     assert list(loader) == list(range(6))
