@@ -109,6 +109,9 @@ class Emitter:
     def narrow(self, x, dtype):
         """A float32 rounded to a half type, to nearest even; NaN stays NaN."""
         if dtype is dtypes.float16:
+            # Keeps LLVM from merging a truncation from double into this one, which needs a library
+            # call (__truncdfhf2) that no library here has, and rounds otherwise than PyTorch.
+            x = self.intrinsic("canonicalize", "float", x)
             return self.new(f"fptrunc float {x} to half")
         bits = self.new(f"bitcast float {x} to i32")
         odd = self.new(f"and i32 {self.new(f'lshr i32 {bits}, 16')}, 1")
