@@ -60,6 +60,7 @@ from . import serialization as serialization
 from . import signal as signal
 from . import special as special
 from . import storage as storage
+from . import testing as testing
 from . import utils as utils
 from . import vision as vision
 from .frontend.random import Generator as Generator

@@ -15,24 +15,29 @@ def grad_of(function, *values):
     return x.grad.tolist()
 
 
-@pytest.mark.parametrize("function, at, expected", [
-    (F.relu, 0.0, 0.0),
-    (F.relu6, 6.0, 0.0),
-    (F.hardtanh, -1.0, 0.0),
-    (F.hardsigmoid, 3.0, 0.0),
-    (F.hardswish, 3.0, 1.0),
-    (F.hardshrink, 0.5, 0.0),
-    (F.softshrink, -0.5, 0.0),
-    (F.elu, 0.0, 1.0),
-    (F.leaky_relu, 0.0, 0.01),
-    (F.logsigmoid, 0.0, 0.5),
-])
+@pytest.mark.parametrize(
+    "function, at, expected",
+    [
+        (F.relu, 0.0, 0.0),
+        (F.relu6, 6.0, 0.0),
+        (F.hardtanh, -1.0, 0.0),
+        (F.hardsigmoid, 3.0, 0.0),
+        (F.hardswish, 3.0, 1.0),
+        (F.hardshrink, 0.5, 0.0),
+        (F.softshrink, -0.5, 0.0),
+        (F.elu, 0.0, 1.0),
+        (F.leaky_relu, 0.0, 0.01),
+        (F.logsigmoid, 0.0, 0.5),
+    ],
+)
 def test_slopes_at_kinks(function, at, expected):
     assert grad_of(function, at) == pytest.approx([expected])
 
 
-@pytest.mark.parametrize("function", [F.elu, F.selu, F.celu, F.softplus, F.mish, F.silu, F.gelu,
-                                      F.logsigmoid, F.softsign])
+@pytest.mark.parametrize(
+    "function",
+    [F.elu, F.selu, F.celu, F.softplus, F.mish, F.silu, F.gelu, F.logsigmoid, F.softsign],
+)
 def test_large_input_has_finite_values_and_slopes(function):
     x = torch.tensor([-200.0, 200.0], requires_grad=True)
     out = function(x)
@@ -98,7 +103,8 @@ def test_softmax_gradient_sums_to_zero():
 
 def test_prelu_and_glu():
     x = torch.tensor([[-1.0, 2.0], [-3.0, -4.0]])
-    np.testing.assert_allclose(F.prelu(x, torch.tensor([0.5, 0.1])).numpy(),
-                               [[-0.5, 2.0], [-1.5, -0.4]], rtol=1e-6)
+    np.testing.assert_allclose(
+        F.prelu(x, torch.tensor([0.5, 0.1])).numpy(), [[-0.5, 2.0], [-1.5, -0.4]], rtol=1e-6
+    )
     with pytest.raises(RuntimeError, match="Halving dimension must be even"):
         F.glu(torch.zeros(3))

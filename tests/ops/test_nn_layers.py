@@ -16,7 +16,7 @@ def plain_conv2d(x, w, stride, padding, dilation):
     for i in range(out):
         for j in range(out):
             top, left = i * stride, j * stride
-            patch = x[:, :, top:top + reach:dilation, left:left + reach:dilation]
+            patch = x[:, :, top : top + reach : dilation, left : left + reach : dilation]
             result[:, :, i, j] = np.einsum("ncij,ocij->no", patch, w)
     return result
 
@@ -26,8 +26,9 @@ def test_conv2d_against_loops(stride, padding, dilation):
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(2, 3, 8, 8)), rng.normal(size=(4, 3, 3, 3))
     got = F.conv2d(torch.tensor(x), torch.tensor(w), None, stride, padding, dilation)
-    np.testing.assert_allclose(got.numpy(), plain_conv2d(x, w, stride, padding, dilation),
-                               atol=1e-12)
+    np.testing.assert_allclose(
+        got.numpy(), plain_conv2d(x, w, stride, padding, dilation), atol=1e-12
+    )
 
 
 def test_conv_forms():
@@ -35,17 +36,20 @@ def test_conv_forms():
     assert F.conv2d(x, w, padding="same").shape == (2, 5, 5)
     assert F.conv2d(x, w, padding="valid").shape == (2, 4, 4)
     assert F.conv2d(x, torch.ones(3, 1, 2, 2), groups=3)[0, 0, 0].item() == 4
-    assert F.conv_transpose2d(x, torch.ones(3, 2, 3, 3), stride=2, output_padding=1).shape == (2,
-                                                                                               12,
-                                                                                               12)
+    assert F.conv_transpose2d(x, torch.ones(3, 2, 3, 3), stride=2, output_padding=1).shape == (
+        2,
+        12,
+        12,
+    )
     last = torch.ones(1, 3, 5, 5).contiguous(memory_format=torch.channels_last)
     assert F.conv2d(last, w).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_conv_errors():
     x = torch.ones(1, 3, 5, 5)
-    with pytest.raises(RuntimeError,
-                       match=r"expected input\[1, 3, 5, 5\] to have 4 channels, but got 3"):
+    with pytest.raises(
+        RuntimeError, match=r"expected input\[1, 3, 5, 5\] to have 4 channels, but got 3"
+    ):
         F.conv2d(x, torch.ones(2, 4, 3, 3))
     with pytest.raises(RuntimeError, match="Kernel size can't be greater than actual input size"):
         F.conv2d(x, torch.ones(2, 3, 7, 7))
@@ -63,9 +67,9 @@ def test_transposed_conv_is_the_gradient_of_conv():
     y = F.conv2d(x, w, stride=2, padding=1)
     g = torch.randn(y.shape)
     y.backward(g)
-    np.testing.assert_allclose(F.conv_transpose2d(g, w, stride=2, padding=1).numpy(),
-                               x.grad.numpy(),
-                               atol=1e-4)
+    np.testing.assert_allclose(
+        F.conv_transpose2d(g, w, stride=2, padding=1).numpy(), x.grad.numpy(), atol=1e-4
+    )
 
 
 def test_max_pool_takes_the_first_maximum_and_the_nan():
@@ -81,13 +85,14 @@ def test_max_pool_takes_the_first_maximum_and_the_nan():
 
 def test_average_pools():
     x = torch.arange(5.0)[None, None]
-    assert F.avg_pool1d(x, 3, 2, 1).tolist() == [[[pytest.approx(1 / 3), 2.0,
-                                                   pytest.approx(7 / 3)]]]
+    assert F.avg_pool1d(x, 3, 2, 1).tolist() == [
+        [[pytest.approx(1 / 3), 2.0, pytest.approx(7 / 3)]]
+    ]
     assert F.avg_pool1d(x, 3, 2, 1, count_include_pad=False).tolist() == [[[0.5, 2.0, 3.5]]]
     assert F.adaptive_avg_pool1d(x, 2).tolist() == [[[1.0, 3.0]]]
-    assert F.adaptive_max_pool2d(torch.arange(9.0).reshape(1, 3, 3), (None,
-                                                                      1)).flatten().tolist() == [
-        2.0, 5.0, 8.0]
+    assert F.adaptive_max_pool2d(
+        torch.arange(9.0).reshape(1, 3, 3), (None, 1)
+    ).flatten().tolist() == [2.0, 5.0, 8.0]
     with pytest.raises(RuntimeError, match="pad should be at most half of effective kernel size"):
         F.avg_pool1d(x, 2, padding=2)
 
@@ -107,20 +112,28 @@ def test_batch_norm_moves_its_statistics():
 
 def test_norms_center_and_scale():
     x = torch.randn(4, 6, 5)
-    for out, axes in ((F.layer_norm(x, (6, 5)), (1, 2)), (F.instance_norm(x), (2,)),
-                      (F.group_norm(x, 1), (1, 2))):
+    for out, axes in (
+        (F.layer_norm(x, (6, 5)), (1, 2)),
+        (F.instance_norm(x), (2,)),
+        (F.group_norm(x, 1), (1, 2)),
+    ):
         np.testing.assert_allclose(out.numpy().mean(axes), 0, atol=1e-5)
         np.testing.assert_allclose(out.numpy().std(axes), 1, atol=1e-3)
     rms = F.rms_norm(x, (5,)).numpy()
-    np.testing.assert_allclose((rms ** 2).mean(-1), 1, atol=1e-4)
+    np.testing.assert_allclose((rms**2).mean(-1), 1, atol=1e-4)
     with pytest.raises(RuntimeError, match="expected input with shape"):
         F.layer_norm(x, (4,))
 
 
-@pytest.mark.parametrize("mode, expected", [
-    ("reflect", [3, 2, 1, 2, 3, 2]), ("replicate", [1, 1, 1, 2, 3, 3]), ("circular", [2, 3, 1, 2,
-                                                                                      3, 1]),
-    ("constant", [0, 0, 1, 2, 3, 0])])
+@pytest.mark.parametrize(
+    "mode, expected",
+    [
+        ("reflect", [3, 2, 1, 2, 3, 2]),
+        ("replicate", [1, 1, 1, 2, 3, 3]),
+        ("circular", [2, 3, 1, 2, 3, 1]),
+        ("constant", [0, 0, 1, 2, 3, 0]),
+    ],
+)
 def test_padding_modes(mode, expected):
     assert F.pad(torch.tensor([[1, 2, 3]]), (2, 1), mode).tolist() == [expected]
 
@@ -128,8 +141,9 @@ def test_padding_modes(mode, expected):
 def test_padding_crops_and_fills():
     x = torch.tensor([[1.0, 2.0, 3.0]])
     assert F.pad(x, (-1, 2), value=9.0).tolist() == [[2.0, 3.0, 9.0, 9.0]]
-    with pytest.raises(RuntimeError,
-                       match="Padding size should be less than the corresponding input"):
+    with pytest.raises(
+        RuntimeError, match="Padding size should be less than the corresponding input"
+    ):
         F.pad(x, (3, 0), "reflect")
 
 

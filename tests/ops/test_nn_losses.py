@@ -32,8 +32,11 @@ def test_cross_entropy_of_indices(smoothing, weighted):
     weight = torch.tensor(WEIGHT) if weighted else None
     values, counts = losses(smoothing, WEIGHT if weighted else None)
     x, t = torch.tensor(LOGITS), torch.tensor(TARGET)
-    for reduction, expected in (("none", values), ("sum", values.sum()),
-                                ("mean", values.sum() / counts.sum())):
+    for reduction, expected in (
+        ("none", values),
+        ("sum", values.sum()),
+        ("mean", values.sum() / counts.sum()),
+    ):
         out = F.cross_entropy(x, t, weight, reduction=reduction, label_smoothing=smoothing)
         np.testing.assert_allclose(out.numpy(), expected, rtol=1e-12)
 
@@ -66,14 +69,19 @@ def test_cross_entropy_over_images_and_single_samples():
 
 def test_all_ignored_is_nan_and_empty_batches_work():
     assert math.isnan(F.cross_entropy(torch.zeros(2, 3), torch.tensor([-100, -100])).item())
-    assert F.cross_entropy(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64),
-                           reduction="sum").item() == 0
+    assert (
+        F.cross_entropy(
+            torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64), reduction="sum"
+        ).item()
+        == 0
+    )
 
 
 def test_target_errors():
     x = torch.zeros(2, 3)
-    with pytest.raises(ValueError,
-                       match=r"input batch_size \(2\) to match target batch_size \(3\)"):
+    with pytest.raises(
+        ValueError, match=r"input batch_size \(2\) to match target batch_size \(3\)"
+    ):
         F.cross_entropy(x, torch.zeros(3, dtype=torch.int64))
     with pytest.raises(RuntimeError, match="expected scalar type Long but found Int"):
         F.cross_entropy(x, torch.zeros(2, dtype=torch.int32))
@@ -98,8 +106,9 @@ def test_legacy_flags_and_size_warning():
 def test_binary_cross_entropies():
     p, t = np.array([0.2, 0.7, 1.0]), np.array([0.0, 1.0, 1.0])
     expected = -(np.log(0.8) + np.log(0.7)) / 3
-    assert F.binary_cross_entropy(torch.tensor(p),
-                                  torch.tensor(t)).item() == pytest.approx(expected)
+    assert F.binary_cross_entropy(torch.tensor(p), torch.tensor(t)).item() == pytest.approx(
+        expected
+    )
     wrong = F.binary_cross_entropy(torch.tensor([0.0]), torch.tensor([1.0]))
     assert wrong.item() == 100
     x = torch.tensor([1000.0, -1000.0], requires_grad=True)
@@ -125,8 +134,9 @@ def test_kl_div_batchmean_and_zero_targets():
 def test_ctc_loss_of_a_sure_path_is_zero_and_impossible_is_infinite():
     logp = torch.log(torch.tensor([[[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]]]) + 1e-30)
     target = torch.tensor([[1, 2]])
-    assert F.ctc_loss(logp, target, (2,), (2,), reduction="sum").item() == pytest.approx(0,
-                                                                                         abs=1e-5)
+    assert F.ctc_loss(logp, target, (2,), (2,), reduction="sum").item() == pytest.approx(
+        0, abs=1e-5
+    )
     short = F.ctc_loss(logp[:1], target, (1,), (2,), reduction="sum")
     assert short.item() == math.inf
     assert F.ctc_loss(logp[:1], target, (1,), (2,), zero_infinity=True).item() == 0

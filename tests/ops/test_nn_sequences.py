@@ -44,13 +44,19 @@ def test_causal_and_fully_masked_rows():
 def test_grouped_queries_share_keys():
     q, k = torch.randn(2, 4, 3, 5), torch.randn(2, 2, 3, 5)
     full = torch.stack([k, k], 2).reshape(2, 4, 3, 5)
-    close(F.scaled_dot_product_attention(q, k, k, enable_gqa=True),
-          F.scaled_dot_product_attention(q, full, full))
+    close(
+        F.scaled_dot_product_attention(q, k, k, enable_gqa=True),
+        F.scaled_dot_product_attention(q, full, full),
+    )
 
 
 def weights(gates, inputs, hidden):
-    shapes = ((gates * hidden, inputs), (gates * hidden, hidden), (gates * hidden,),
-              (gates * hidden,))
+    shapes = (
+        (gates * hidden, inputs),
+        (gates * hidden, hidden),
+        (gates * hidden,),
+        (gates * hidden,),
+    )
     return [torch.randn(s, dtype=torch.float64, requires_grad=True) for s in shapes]
 
 
@@ -83,8 +89,10 @@ def gradients(outs, tensors):
 def test_recurrent_layers_equal_their_loops(mode):
     torch.manual_seed(0)
     x = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
-    states = [torch.randn(1, 2, 4, dtype=torch.float64, requires_grad=True)
-              for _ in range(2 if mode == "lstm" else 1)]
+    states = [
+        torch.randn(1, 2, 4, dtype=torch.float64, requires_grad=True)
+        for _ in range(2 if mode == "lstm" else 1)
+    ]
     params = weights(4 if mode == "lstm" else 3, 3, 4)
     hx = tuple(states) if mode == "lstm" else states[0]
     got = getattr(torch, mode)(x, hx, params, True, 1, 0.0, False, False, False)
@@ -105,9 +113,17 @@ def test_packed_sequences_equal_single_ones_in_both_directions():
     h = torch.randn(2, 2, 3)
     out, last = torch.rnn_tanh(data, torch.tensor([2, 2, 1]), h, params, True, 1, 0.0, False, True)
     for i, sequence in enumerate((long, short)):
-        alone, end = torch.rnn_tanh(sequence[:, None], h[:, i:i + 1].contiguous(), params, True, 1,
-                                    0.0,
-                                    False, True, False)
+        alone, end = torch.rnn_tanh(
+            sequence[:, None],
+            h[:, i : i + 1].contiguous(),
+            params,
+            True,
+            1,
+            0.0,
+            False,
+            True,
+            False,
+        )
         rows = [0, 2, 4] if i == 0 else [1, 3]
         close(out[rows], alone[:, 0])
         close(last[:, i], end[:, 0])
@@ -118,9 +134,9 @@ def test_cells_are_single_steps():
     x, h, c = torch.randn(2, 3), torch.randn(2, 4), torch.randn(2, 4)
     params = [torch.randn(s) for s in ((16, 3), (16, 4), (16,), (16,))]
     got = torch.lstm_cell(x, (h, c), *params)
-    out, last_h, last_c = torch.lstm(x[None], (h[None], c[None]), params, True, 1, 0.0, False,
-                                     False,
-                                     False)
+    out, last_h, last_c = torch.lstm(
+        x[None], (h[None], c[None]), params, True, 1, 0.0, False, False, False
+    )
     close(got[0], last_h[0])
     close(got[1], last_c[0])
 
@@ -128,6 +144,6 @@ def test_cells_are_single_steps():
 def test_recurrent_errors():
     params = [torch.zeros(3, 2), torch.zeros(3, 3)]
     with pytest.raises(RuntimeError, match=r"input.size\(-1\) must be equal to input_size"):
-        torch.rnn_tanh(torch.zeros(1, 1, 5), torch.zeros(1, 1, 3), params, False, 1, 0.0, False,
-                       False,
-                       False)
+        torch.rnn_tanh(
+            torch.zeros(1, 1, 5), torch.zeros(1, 1, 3), params, False, 1, 0.0, False, False, False
+        )
