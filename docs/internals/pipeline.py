@@ -6,11 +6,12 @@ Shows what ``(a @ b).relu().sum()`` and its backward become: calls, tape, graph,
 import rushlight as torch
 from rushlight.engine.backends.cpu.expressions import supported
 from rushlight.engine.backends.cpu.jit import jit
-from rushlight.engine.backends.cpu.lower import collapse, lower, structure
+from rushlight.engine.backends.cpu.loops import collapse
+from rushlight.engine.backends.cpu.lower import lower
 from rushlight.engine.ir.graph import Graph
 from rushlight.engine.ir.show import show
 from rushlight.engine.record import plan, state
-from rushlight.engine.schedule import HostStep, schedule
+from rushlight.engine.schedule import HostStep, describe, schedule
 
 
 def title(text):
@@ -57,20 +58,13 @@ def show_graph(a, loss) -> Graph:
 def show_schedule(graph):
     title("the schedule: loop nests, and what the host does")
     steps = schedule(graph, supported)
-    for step in steps:
-        if isinstance(step, HostStep):
-            print(f"host  {step.value.prim.name}{list(step.value.shape)}")
-            continue
-        body = ", ".join(name for name, *_ in step.body)
-        stored = [f"%{v.index}" for v in step.writes()]
-        print(f"nest  {list(step.shape)}: {body} -> {', '.join(stored)}")
+    print(describe(steps))
     return [s for s in steps if not isinstance(s, HostStep)]
 
 
 def show_llvm(nest):
     title("one kernel as LLVM IR (its first lines)")
-    shape, rows, masks = collapse(nest)
-    text, *_ = lower("kernel", nest, len(shape), structure(nest, shape, rows, masks)[5], masks)
+    text, *_ = lower("kernel", nest, collapse(nest))
     print("\n".join(text.splitlines()[:12]), "\n  ...")
     print(f"compiled for {jit().cpu}, vectors of {jit().width} bits")
 

@@ -24,6 +24,8 @@ def compile_graph(graph, scalars, updates):
         return reference.compile(graph, scalars, updates)
     from .backends.cpu import program  # loads llvmlite: only when something is compiled
 
+    if not program.usable():
+        return reference.compile(graph, scalars, updates)
     return program.compile(graph, scalars, updates, evaluate)
 
 

@@ -39,6 +39,8 @@ ROOMS = {
     "vision": {*FACE, "nn", "utils"},
     "interop": {*FACE, "nn"},
     "signal": FACE,
+    "cuda": set(),
+    "_C": FACE,
     "testing": {*FACE, "nn", "optim", "engine.base", "engine.ops"},
     "cli": {*FACE, "nn", "optim", "utils", "vision", "interop"},
     "__main__": {"cli"},

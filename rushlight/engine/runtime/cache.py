@@ -5,16 +5,20 @@ moved into place, so processes never see half of one; what does not verify is ig
 Location: RUSHLIGHT_CACHE_DIR, else the user's cache folder; RUSHLIGHT_CACHE=0 switches it off.
 """
 
+import contextlib
 import hashlib
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-FORMAT = "rushlight-kernel-1"
+FORMAT = "rushlight-kernel-2"
 LIMIT_BYTES = 256 << 20
+TRIM_EVERY = 64  # stores between looks at the size
+STALE_SECONDS = 3600
 _DIGEST = 32
-counters = {"compiled": 0, "loaded": 0}
+counters = {"compiled": 0, "loaded": 0, "stored": 0}
 
 
 def folder():
@@ -24,13 +28,14 @@ def folder():
     given = os.environ.get("RUSHLIGHT_CACHE_DIR")
     if given:
         return Path(given)
+    home = Path(os.path.expanduser("~"))
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+        base = os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local"
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = home / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "rushlight"
+        base = os.environ.get("XDG_CACHE_HOME") or home / ".cache"
+    return Path(base) / "rushlight"
 
 
 def key_of(*parts):
@@ -43,14 +48,18 @@ def load(key):
     where = folder()
     if where is None:
         return None
+    path = where / f"{key}.o"
     try:
-        content = (where / f"{key}.o").read_bytes()
+        content = path.read_bytes()
     except OSError:
         return None
-    if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+    code = content[_DIGEST:]
+    if not code or _digest(key, code) != content[:_DIGEST]:
         return None
+    with contextlib.suppress(OSError):
+        os.utime(path)  # the files used longest ago go first
     counters["loaded"] += 1
-    return content[_DIGEST:]
+    return code
 
 
 def store(key, code):
@@ -58,28 +67,40 @@ def store(key, code):
     where = folder()
     if where is None:
         return
-    try:
+    with contextlib.suppress(OSError):
         where.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=where, suffix=".tmp")
-        with os.fdopen(handle, "wb") as f:
-            f.write(hashlib.sha256(code).digest() + code)
-        os.replace(name, where / f"{key}.o")
-        _trim(where)
-    except OSError:
-        return
+        try:
+            with os.fdopen(handle, "wb") as f:
+                f.write(_digest(key, code) + code)
+            os.replace(name, where / f"{key}.o")
+        except OSError:
+            os.unlink(name)
+            raise
+        counters["stored"] += 1
+        if counters["stored"] % TRIM_EVERY == 1:
+            trim(where)
 
 
-def _trim(where, every=64):
-    """Now and then drop the oldest files beyond the size limit."""
-    if counters["compiled"] % every:
-        return
-    files = sorted(
-        ((f.stat().st_mtime, f.stat().st_size, f) for f in where.glob("*.o")),
-        key=lambda entry: entry[0],
-    )
+def _digest(key, code):
+    return hashlib.sha256(key.encode() + code).digest()
+
+
+def trim(where, limit=LIMIT_BYTES):
+    """Drop the files used longest ago beyond the size limit, and what killed processes left."""
+    now = time.time()
+    files = []
+    for f in where.iterdir():
+        with contextlib.suppress(OSError):
+            found = f.stat()
+            if f.suffix == ".o":
+                files.append((found.st_mtime, found.st_size, f))
+            elif f.suffix == ".tmp" and now - found.st_mtime > STALE_SECONDS:
+                f.unlink()
     total = sum(size for _, size, _ in files)
-    for _, size, f in files:
-        if total <= LIMIT_BYTES:
+    for _, size, f in sorted(files):
+        if total <= limit:
             break
-        f.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            f.unlink()
         total -= size

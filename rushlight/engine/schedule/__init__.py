@@ -1,7 +1,28 @@
-"""From a graph to loop nests: what is fused into one kernel, what is stored, what runs on the host.
+"""From a graph to loop nests: what is fused into one kernel, what is stored where.
 
-Read `nest.py` (what a kernel is), then `fuse.py` (how a graph becomes steps).
+Read `nest.py` (what a kernel is), `maps.py` (how loops address operands), `roots.py` and `fuse.py`
+(what is computed together), `build.py` and `order.py` (instructions and loops), `memory.py` (where
+values live).
 """
 
-from .fuse import schedule  # noqa: F401
-from .nest import HostStep, Nest  # noqa: F401
+from ..base import config
+from .build import build
+from .fuse import fuse
+from .memory import plan_memory  # noqa: F401
+from .nest import HostStep, Nest, describe  # noqa: F401
+
+
+def schedule(graph, can_fuse):
+    """Steps of the graph in order: Nests and HostSteps.
+
+    `can_fuse(value)` tells whether the backend has code for a value.  Afterwards every output is
+    stored, contiguous, by some steps (or is an input).
+    """
+    fusion = fuse(graph, can_fuse)
+    steps = [
+        step if isinstance(step, HostStep) else build(step, fusion.wanted, fusion.roots.turned)
+        for step in fusion.steps
+    ]
+    if "schedule" in config.DEBUG:
+        print(describe(steps))
+    return steps

@@ -1,366 +1,320 @@
-"""Fusion: elementwise work, movement and reductions of one domain become one nest.
+"""Fusion: roots of one domain that share memory or values become one nest.
 
-An elementwise value with one consumer, or a cheap one, is computed where it is used; one that
-several kernels want is a root and is stored.  Roots join the latest nest of their shape that comes
-after everything they read.
+Roots are placed in order.  Each joins the nest of an operand, or one that reads the same memory,
+where loops agree and everything it needs exists by then; otherwise it starts a nest of its own.
 """
 
-from ..base.dtypes import int64
-from ..base.shapes import contiguous_strides, numel
-from .nest import Access, HostStep, Nest, Reduction
+from ..base.shapes import contiguous_strides
+from .maps import (
+    MOVEMENT,
+    base,
+    domain,
+    identity,
+    kept_map,
+    memory_under,
+    passes,
+    plain_loops,
+    under,
+    view,
+)
+from .nest import Access, HostStep
+from .roots import Roots
 
-MOVEMENT = frozenset(("reshape", "permute", "expand", "slice", "flip", "load"))
-REDUCTIONS = frozenset(("sum", "prod", "max", "min"))
-SOURCES = frozenset(("const", "scalar", "iota"))
-MAX_BODY = 60
-MAX_DEPTH = 40
-MAX_LOADS = 24
+MAX_SIZE = 120  # instructions
+MAX_READS = 20  # distinct values in memory
+NEIGHBOURS = 4
 
 
-def schedule(graph, can_fuse):
-    """Steps of the graph in order: Nests and HostSteps.
+class Group:
+    """A nest being collected.  `made` maps a root to (level, pass): inner values are made at every
+    point, row values once a row, after that pass."""
 
-    `can_fuse(value)` tells whether the backend has code for an elementwise value, reduction or
-    take. Afterwards every output value is stored, contiguous, by some step (or is an input).
-    """
-    return _Scheduler(graph, can_fuse).run()
+    __slots__ = (
+        "shape",
+        "axes",
+        "kept",
+        "members",
+        "made",
+        "reads",
+        "crossing",
+        "size",
+        "at",
+        "fixed",
+    )
+
+    def __init__(self, shape, at):
+        self.shape, self.at = shape, at
+        self.axes = None
+        self.kept = tuple(range(len(shape)))
+        self.members, self.made = [], {}
+        self.reads, self.crossing = set(), set()  # from memory; from an earlier pass
+        self.size, self.fixed = 0, False
+
+    def fold(self, axes):
+        """Fix which loops are folded."""
+        self.axes = axes
+        self.kept = tuple(d for d in range(len(self.shape)) if d not in axes)
 
 
-class _Scheduler:
+def fuse(graph, can_fuse):
+    """Steps of the graph in order: Groups and HostSteps; see `schedule`."""
+    return _Fusion(graph, can_fuse)
+
+
+class _Fusion:
     def __init__(self, graph, can_fuse):
-        self.graph, self.can_fuse = graph, can_fuse
-        self.values = graph.live()
-        self.users = {v.index: [] for v in self.values}
-        for v in self.values:
-            for i in v.inputs:
-                self.users[i.index].append(v)
+        self.graph, self.values = graph, graph.live()
+        self.roots = Roots(graph, self.values, can_fuse)
         self.steps, self.step_of = [], {}
-        self.stored = {v.index for v in graph.inputs}
-        self.outputs = {base(v).index for v in graph.outputs}
-        self.roots = self._roots()
-
-    # ------------------------------------------------------------------------- what to store
-    def fusable(self, v):
-        return v.prim.kind == "elementwise" and v.dtype is not None and self.can_fuse(v)
-
-    def reducible(self, v):
-        return v.prim.name in REDUCTIONS and self.can_fuse(v) and numel(v.inputs[0].shape) > 0
-
-    def gatherable(self, v):
-        return v.prim.name == "take" and self.can_fuse(v)
-
-    def on_host(self, v):
-        return not (
-            v.prim.kind == "source"
-            or v.prim.name in MOVEMENT
-            or self.fusable(v)
-            or self.reducible(v)
-            or self.gatherable(v)
-        )
-
-    def _roots(self):
-        roots = set()
+        self.readers = {}  # index of a stored value -> groups that read it
+        self.wanted = {base(v).index for v in graph.outputs}  # what must be in memory
         for v in self.values:
-            if v.prim.name == "input":
-                continue
-            if self.on_host(v) or self.reducible(v) or v.index in self.outputs:
-                roots.add(v.index)
-            for i in v.inputs:
-                if self.on_host(v):
-                    roots.add(self.operand(i).value.index)
-                elif self.gatherable(v) and i is v.inputs[0]:
-                    roots.add(base(i).index)
-        for v in self.values:
-            if v.prim.name in MOVEMENT and not _nests_unit(v):
-                roots.add(base(v.inputs[0]).index)
-            if self.fusable(v) and self._wanted_often(v):
-                roots.add(v.index)
-        self._cut_long_chains(roots)
-        return {r for r in roots if self.graph.values[r].prim.name != "input"}
+            kind = self.roots.found.get(v.index)
+            if kind and v.index not in self.step_of:
+                getattr(self, f"_place_{kind}")(v)
 
-    def _cut_long_chains(self, roots):
-        """Bound what one root computes: long chains become kernels of MAX_DEPTH steps."""
-        depth = {}
-        for v in self.values:
-            if v.index in roots or not v.inputs:
-                depth[v.index] = 0
-                continue
-            depth[v.index] = 1 + max(depth[i.index] for i in v.inputs)
-            if depth[v.index] >= MAX_DEPTH and self.fusable(v):
-                roots.add(v.index)
-                depth[v.index] = 0
-
-    def _wanted_often(self, v):
-        users = self.users[v.index]
-        if len(users) < 2 and not any(u.prim.name == "expand" for u in users):
-            return False
-        return not all(i.prim.kind == "source" for i in v.inputs) and v.prim.name != "cast"
-
-    # ------------------------------------------------------------------------------- steps
-    def run(self):
-        for v in self.values:
-            if v.index in self.roots:
-                self._place(v)
-        self._store_what_is_used()
-        return [s for s in self.steps if isinstance(s, HostStep) or s.stores or s.reductions]
-
-    def _place(self, v):
-        if self.on_host(v):
-            operands = [self.operand(i) for i in v.inputs]
-            for access in operands:
-                self._ensure(access.value)
-            self.step_of[v.index] = len(self.steps)
-            self.steps.append(HostStep(v, operands))
-            self.stored.add(v.index)
-            return
-        operand = v.inputs[0] if self.reducible(v) else v
-        needs = set()
-        self._needs(operand, needs, operand is v, operand.shape)
-        at = self._nest_for(operand.shape, needs)
-        nest = self.steps[at]
-        builder = _Builder(self, nest)
-        if self.reducible(v):
-            ref = builder.ref(operand, _identity(operand.shape))
-            out = Access(v, 0, _kept_strides(operand.shape, v.params["axes"]))
-            nest.reductions.append(Reduction(ref, v.prim.name, tuple(v.params["axes"]), out))
-            self.stored.add(v.index)
+    # -------------------------------------------------------------------------------- needs
+    def needs(self, v, at, found, top=False):
+        """Collect (root or input, map) of everything that computing v at `at` reads."""
+        while True:
+            if not top and (v.index in self.step_of or v.prim.name == "input"):
+                found[(v.index, at)] = v
+                return
+            top = False
+            if v.prim.name not in MOVEMENT:
+                break
+            if not passes(v):
+                memory = base(v.inputs[0])
+                found[(memory.index, None)] = memory
+                return
+            at, v = under(v, at), v.inputs[0]
+        if v.prim.name == "take":
+            memory = memory_under(v.inputs[0], self.roots.turned)[0]
+            found[(memory.index, None)] = memory
+            self.needs(v.inputs[1], at[: v.inputs[1].ndim], found)
+        elif v.prim.kind == "reduce":
+            self.needs(v.inputs[0], kept_map(v, at), found)
         else:
-            nest.made[v.index] = builder.compute(v, _identity(v.shape))
-        self.step_of[v.index] = at
+            for i in v.inputs:
+                self.needs(i, at, found)
 
-    @staticmethod
-    def operand(v):
-        """What a host step reads for an input: a view of memory, numbers and ranges made there."""
+    # --------------------------------------------------------------------------------- host
+    def _place_host(self, v):
+        product = self.roots.turned.get(v.index)
+        operands = [(i.shape, self._operand(i)) for i in (product or v).inputs]
+        if product is not None:
+            operands = [_turned(*operand) for operand in reversed(operands)]
+        self.wanted.update(a.value.index for _, a in operands)
+        self.step_of[v.index] = len(self.steps)
+        self.steps.append(HostStep(v, product or v, operands))
+
+    def _operand(self, v):
+        """A host operand: a view of memory; numbers and ranges are put there first."""
         if v.shape is None:  # a host call with several results: its `item`s pick them
             return Access(v, 0, ())
-        found = strided_view(v)
-        return (
-            Access(base(v), 0, contiguous_strides(v.shape))
-            if found.value.prim.kind == "source" and found.value.prim.name != "input"
-            else found
-        )
-
-    def _ensure(self, v):
-        """A host operand must be in memory (sources are made there)."""
-        if v.index not in self.stored and v.index not in self.step_of:
-            self._place(v)
-            self.roots.add(v.index)
-
-    def _needs(self, v, found, top, domain):
-        """Roots that computing v reads, each with whether it is read in place (same domain)."""
-        stored = base(v).index
-        if not top and (stored in self.step_of or stored in self.stored):
-            found.add((stored, stored == v.index and tuple(v.shape) == tuple(domain)))
-            return
-        for i in v.inputs:
-            same = v.prim.kind == "elementwise"
-            self._needs(i, found, False, domain if same else ())
-
-    def _nest_for(self, shape, needs):
-        """Index of the nest that takes a root of this domain."""
-        earliest = 0
-        for index, same in needs:
-            at = self.step_of.get(index)
-            if at is None:
-                continue
-            step = self.steps[at]
-            joins = (
-                same
-                and isinstance(step, Nest)
-                and step.shape == tuple(shape)
-                and index in step.made
-            )
-            earliest = max(earliest, at if joins else at + 1)
-        for at in range(len(self.steps) - 1, max(earliest, len(self.steps) - 12) - 1, -1):
-            step = self.steps[at]
-            if (
-                isinstance(step, Nest)
-                and step.shape == tuple(shape)
-                and len(step.body) < MAX_BODY
-                and len(step.loads) < MAX_LOADS
-            ):
-                return at
-        self.steps.append(Nest(tuple(shape)))
-        return len(self.steps) - 1
-
-    def _store_what_is_used(self):
-        """Roots read outside their nest, by the host or as outputs, get memory."""
-        wanted = set(self.outputs)
-        for step in self.steps:
-            if isinstance(step, HostStep):
-                wanted.update(a.value.index for a in step.operands)
-            else:
-                wanted.update(a.value.index for a in step.loads)
-        for step in self.steps:
-            if isinstance(step, Nest):
-                for index, ref in step.made.items():
-                    if index in wanted:
-                        v = self.graph.values[index]
-                        step.stores.append((ref, Access(v, 0, contiguous_strides(v.shape))))
-
-
-class _Builder:
-    """Adds the computation of values to a nest's body; equal instructions are shared."""
-
-    def __init__(self, scheduler, nest):
-        self.s, self.nest = scheduler, nest
-        self.known = {_key(instruction): i for i, instruction in enumerate(nest.body)}
-
-    def emit(self, name, refs, dtype, extra=None):
-        instruction = (name, tuple(refs), dtype, extra)
-        key = _key(instruction)
-        found = self.known.get(key)
-        if found is None:
-            found = self.known[key] = len(self.nest.body)
-            self.nest.body.append(instruction)
+        found = view(v, self.roots.turned)
+        source = found.value
+        if source.prim.name != "input" and source.index not in self.step_of:
+            self._place_value(source)
         return found
 
-    def ref(self, v, at):
-        """The instruction that holds v at index map `at` (per axis: loop, coefficient,
-        constant)."""
-        nest = self.nest
-        if v.index in nest.made and at == _identity(nest.shape):
-            return nest.made[v.index]
-        stored = base(v)
-        if stored.index in self.s.stored or stored.index in self.s.step_of:
-            return self._load(stored, contiguous_strides(v.shape), 0, at)
-        return self.compute(v, at)
+    # --------------------------------------------------------------------------------- folds
+    def _place_fold(self, v):
+        x = v.inputs[0]
+        axes = (v.params["axis"],) if "axis" in v.params else v.params["axes"]
+        at = identity(x.shape)
+        folded = tuple(sorted({at[i][0] for i in axes} - {-1}))
+        if not folded:
+            return self._place_value(v)
+        needs = {}
+        self.needs(x, identity(x.shape), needs)
+        steps = 2 if v.prim.name in ("argmax", "argmin") else 1
+        group, number = self._find(domain(x.shape), needs, folded)
+        if group.axes is None:
+            group.fold(folded)
+        self._join(group, "fold", v, number + steps - 1, "row", needs)
 
-    def compute(self, v, at):
-        name = v.prim.name
-        if name == "const":
-            return self.emit("const", (), v.dtype, v.params["value"])
-        if name == "scalar":
-            return self._scalar(v)
-        if name == "iota":
-            return self._index(at[0])
-        if name in MOVEMENT:
-            return self._moved(v, at)
-        if name == "take":
-            return self._gather(v, at)
-        refs = [self.ref(i, at) for i in v.inputs]
-        extra = tuple(i.dtype for i in v.inputs)
-        return self.emit(name, refs, v.dtype, extra)
+    # -------------------------------------------------------------------------------- values
+    def _place_value(self, v):
+        needs = {}
+        self.needs(v, identity(v.shape), needs, top=True)
+        found = self._find_row(domain(v.shape), needs)
+        if found:
+            return self._join(found[0], "row", v, found[1], "row", needs)
+        group, number = self._find(domain(v.shape), needs, None)
+        self._join(group, "value", v, number, "inner", needs)
 
-    def _scalar(self, v):
-        if v not in self.nest.scalars:
-            self.nest.scalars.append(v)
-        return self.emit("scalar", (), v.dtype, self.nest.scalars.index(v))
+    def _join(self, group, kind, v, number, level, needs, target=None):
+        group.members.append((kind, v, number, target))
+        group.size += 1 + self.roots.size.get(v.index, 0)
+        if target is None:
+            group.made[v.index] = (level, number)
+            self.step_of[v.index] = group.at
+        for index, at in needs:
+            made = group.made.get(index) if at is not None else None
+            if made and made[0] == "inner" and made[1] < number:
+                group.crossing.add(index)
+            if made is None:
+                self.wanted.add(index)
+                group.reads.add(index)
+                self.readers.setdefault(index, []).append(group)
 
-    def _index(self, axis):
-        row = _affine([(axis, 1)], len(self.nest.shape))
-        if row not in self.nest.indices:
-            self.nest.indices.append(row)
-        return self.emit("index", (), int64, self.nest.indices.index(row))
+    def _find(self, shape, needs, axes):
+        """(group, pass) for an inner root: the best that fits, else a new one."""
+        best = None
+        for group in self._candidates(needs):
+            if group.shape != shape or not self._room(group, needs):
+                continue
+            if axes is not None and group.axes not in (None, axes):
+                continue
+            number = self._pass_of(group, needs)
+            if number is not None and (best is None or group.at > best[0].at):
+                best = group, number
+        return best or (self._new_group(shape), 0)
 
-    def _load(self, v, strides, offset, at, row=None):
-        const, coefficients = _affine(list(zip(at, strides, strict=True)), len(self.nest.shape))
-        access = Access(v, offset + const, coefficients)
-        if row is None:
-            for i, have in enumerate(self.nest.loads):
-                if have == access and i not in self.nest.gathers:
-                    return self.emit("load", (), v.dtype, i)
-        self.nest.loads.append(access)
-        return self.emit(
-            "load" if row is None else "gather",
-            () if row is None else (row,),
-            v.dtype,
-            len(self.nest.loads) - 1,
+    def _find_row(self, shape, needs):
+        """(group, pass) where a root is computed from row values, once a row."""
+        for group in self._candidates(needs):
+            if group.axes is None or domain_of(group) != shape or not self._room(group, needs):
+                continue
+            number = self._row_pass(group, needs)
+            if number is not None:
+                return group, number
+        return None
+
+    @staticmethod
+    def _room(group, needs):
+        return (
+            not group.fixed
+            and group.size + len(needs) < MAX_SIZE
+            and len(group.reads) + len(needs) <= MAX_READS
         )
 
-    def _moved(self, v, at):
+    def _candidates(self, needs):
+        """Groups that make, or last read, something needed."""
+        found = {}
+        for index, _ in needs:
+            at = self.step_of.get(index)
+            if at is not None and at >= 0 and isinstance(self.steps[at], Group):
+                found[at] = self.steps[at]
+            for group in self.readers.get(index, ())[-NEIGHBOURS:]:
+                found[group.at] = group
+        return found.values()
+
+    def _pass_of(self, group, needs):
+        """The first pass of `group` in which all needs exist, or None."""
+        number = 0
+        for (index, at), v in needs.items():
+            step = self.step_of.get(index, -1)
+            if step > group.at:
+                return None
+            if step < group.at:
+                continue
+            if index not in group.made or at is None:
+                return None
+            level, made_in = group.made[index]
+            loops = plain_loops(v.shape, at)
+            if loops != (group.kept if level == "row" else tuple(range(len(group.shape)))):
+                return None
+            number = max(number, made_in + (level == "row"))
+        return number
+
+    def _row_pass(self, group, needs):
+        number = None
+        for (index, at), v in needs.items():
+            step = self.step_of.get(index, -1)
+            if step > group.at:
+                return None
+            if step < group.at:
+                continue
+            if index not in group.made or at is None or group.made[index][0] != "row":
+                return None
+            if plain_loops(v.shape, at) != tuple(range(len(group.kept))):
+                return None
+            number = max(number or 0, group.made[index][1])
+        return number
+
+    def _new_group(self, shape):
+        group = Group(shape, len(self.steps))
+        self.steps.append(group)
+        return group
+
+    # -------------------------------------------------------------------------------- writes
+    def _place_write(self, v):
+        getattr(self, f"_write_{v.prim.name}")(v)
+
+    def _write(self, v, x, offset, strides, after):
+        """Store x into v's memory, after step `after`; strides are per axis of x."""
+        if 0 in x.shape:
+            return after
+        needs, best = {}, None
+        self.needs(x, identity(x.shape), needs)
+        for group in self._candidates(needs):
+            fits = group.shape == domain(x.shape) and self._room(group, needs)
+            if fits and group.at > after:
+                number = self._pass_of(group, needs)
+                if number is not None and (best is None or group.at > best[0].at):
+                    best = group, number
+        group, number = best or (self._new_group(domain(x.shape)), 0)
+        target = Access(v, offset, _looped(x, strides))
+        self._join(group, "write", x, number, "inner", needs, target)
+        return group.at
+
+    def _begin(self, v, x):
+        """The step that fills v's memory with x (or zeros), parts of which are replaced later."""
+        group, needs = self._new_group(domain(v.shape)), {}
+        if x is not None:
+            self.needs(x, identity(x.shape), needs)
+        target = Access(v, 0, _looped(v, contiguous_strides(v.shape)))
+        self._join(group, "fill" if x is None else "write", x or v, 0, "inner", needs, target)
+        group.fixed = True
+        return group.at
+
+    def _write_concat(self, v):
+        strides, axis, start, last = contiguous_strides(v.shape), v.params["axis"], 0, -1
+        for x in v.inputs:
+            last = max(last, self._write(v, x, start * strides[axis], strides, -1))
+            start += x.shape[axis]
+        self.step_of[v.index] = last
+
+    def _write_pad(self, v):
         x, p = v.inputs[0], v.params
-        if v.prim.name == "load":
-            return self._load(base(x), p["strides"], p["offset"], at)
-        return self.ref(x, under(v, at))
+        strides = contiguous_strides(v.shape)
+        after = self._begin(v, None)
+        offset = sum(low * s for low, s in zip(p["low"], strides, strict=True))
+        steps = tuple(s * (1 + k) for s, k in zip(strides, p["inner"], strict=True))
+        self.step_of[v.index] = self._write(v, x, offset, steps, after)
 
-    def _gather(self, v, at):
-        x, index = v.inputs
-        row = self.ref(index, at[: index.ndim])
-        strides = contiguous_strides(x.shape)
-        rest = at[index.ndim :]
-        ref = self._load(base(x), strides[1:], 0, rest, row=row)
-        self.nest.gathers[self.nest.body[ref][3]] = strides[0]
-        return ref
+    def _write_store(self, v):
+        flat, x = v.inputs
+        after = self._begin(v, flat)
+        self.step_of[v.index] = self._write(v, x, v.params["offset"], v.params["strides"], after)
 
-
-def under(v, at):
-    """The index map of a movement's operand, given the result's."""
-    x, p, name = v.inputs[0], v.params, v.prim.name
-    if name == "permute":
-        inner = [None] * len(at)
-        for i, a in enumerate(p["axes"]):
-            inner[a] = at[i]
-    elif name == "expand":
-        inner = [(-1, 0, 0) if n == 1 else a for n, a in zip(x.shape, at, strict=True)]
-    elif name == "slice":
-        inner = [
-            (d, c * st, k * st + lo)
-            for (d, c, k), lo, st in zip(at, p["starts"], p["steps"], strict=True)
-        ]
-    elif name == "flip":
-        inner = [
-            (d, -c, n - 1 - k) if i in p["axes"] else (d, c, k)
-            for i, ((d, c, k), n) in enumerate(zip(at, x.shape, strict=True))
-        ]
-    else:  # a reshape that only adds or drops sizes 1; others need memory
-        rest = iter(a for a, n in zip(at, v.shape, strict=True) if n != 1)
-        inner = [next(rest) if n != 1 else (-1, 0, 0) for n in x.shape]
-    return tuple(inner)
+    def _write_put(self, v):
+        x, index, source = v.inputs
+        after = self._begin(v, x)
+        if 0 not in source.shape:
+            needs = {}
+            self.needs(source, identity(source.shape), needs)
+            self.needs(index, identity(source.shape)[: index.ndim], needs)
+            group = self._new_group(domain(source.shape))
+            group.fixed = True
+            self._join(group, "scatter", source, 0, "inner", needs, v)
+            after = group.at
+        self.step_of[v.index] = after
 
 
-def strided_view(v):
-    """A value as an Access to the stored value under its movements."""
-    at, shape = _identity(v.shape), v.shape
-    while v.prim.name in MOVEMENT and _nests_unit(v):
-        at, v = under(v, at), v.inputs[0]
-    if v.prim.name == "load":
-        strides, start, v = v.params["strides"], v.params["offset"], v.inputs[0]
-    else:
-        strides, start = contiguous_strides(v.shape), 0
-    const, coefficients = _affine(list(zip(at, strides, strict=True)), len(shape))
-    return Access(base(v), start + const, coefficients)
+def _turned(shape, access):
+    """An operand with its last two axes swapped."""
+    *outer, a, b = access.strides
+    return (*shape[:-2], shape[-1], shape[-2]), access._replace(strides=(*outer, b, a))
 
 
-def base(v):
-    """The value whose memory v is: reshapes of contiguous memory are the memory."""
-    while v.prim.name == "reshape":
-        v = v.inputs[0]
-    return v
+def _looped(v, strides):
+    """Strides of the axes that are loops."""
+    return tuple([s for s, n in zip(strides, v.shape, strict=True) if n != 1])
 
 
-def _key(instruction):
-    name, refs, dtype, extra = instruction
-    return (name, refs, dtype, repr(extra) if isinstance(extra, float) else extra)
-
-
-def _identity(shape):
-    return tuple((d, 1, 0) for d in range(len(shape)))
-
-
-def _affine(terms, ndim):
-    """(constant, coefficient per loop) of a sum of index maps times strides."""
-    const, coefficients = 0, [0] * ndim
-    for (d, c, k), s in terms:
-        const += k * s
-        if d >= 0:
-            coefficients[d] += c * s
-    return const, tuple(coefficients)
-
-
-def _kept_strides(shape, axes):
-    """Strides of a reduced result over the loops of its operand (0 along reduced ones)."""
-    kept = [n for i, n in enumerate(shape) if i not in axes]
-    inner = iter(contiguous_strides(kept))
-    return tuple(0 if i in axes else next(inner) for i in range(len(shape)))
-
-
-def _unit_reshape(before, after):
-    return [n for n in before if n != 1] == [n for n in after if n != 1]
-
-
-def _nests_unit(v):
-    """Can index maps pass through this movement without the operand being in memory?"""
-    if v.prim.name == "load":
-        return False
-    return v.prim.name != "reshape" or _unit_reshape(v.inputs[0].shape, v.shape)
+def domain_of(group):
+    """The sizes of a group's kept loops."""
+    return tuple(group.shape[d] for d in group.kept)

@@ -1,67 +1,131 @@
-"""A kernel before any machine: a loop nest whose body is a list of instructions.
+"""A kernel before any machine: loops over a domain and passes of instructions.
 
-Sizes, strides, offsets and run-time numbers are arguments; what is left, `Nest.key`, is the
-structure that code is generated for.
+Loops run over `Nest.shape`.  Those in `axes` are folded: every pass runs over them once for each
+point of the remaining (kept) loops, and what a pass folds is a row value that later passes may use,
+so a softmax is one nest of three passes over rows that stay in cache.  Sizes, strides, offsets and
+run-time numbers are arguments; what is left is the structure that code is generated for.
 """
 
-from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Access:
-    """How a nest touches a buffer: element `offset + sum(loop index * stride)` of a value."""
+class Access(NamedTuple):
+    """How a nest touches memory: element `offset + sum(loop index * stride)` of a stored value."""
 
-    value: object  # the materialised ir Value
+    value: object  # an ir Value, or Scratch
     offset: int
     strides: tuple
 
 
-@dataclass(frozen=True)
-class Reduction:
-    """The body's value `ref` folded with `op` over the loops in `axes`, into `out`."""
+class Scratch:
+    """Memory of one nest: a value kept from one pass to the next."""
 
-    ref: int
-    op: str  # sum, prod, max, min
-    axes: tuple
-    out: Access
+    __slots__ = ("dtype", "shape", "index")
+    numbers = count(1)
+
+    def __init__(self, dtype):
+        self.dtype, self.shape, self.index = dtype, None, -next(self.numbers)
+
+    def __repr__(self):
+        return f"scratch{-self.index}"
 
 
-@dataclass
-class Nest:
-    """Loops over `shape`, outermost first; instructions are (name, refs, dtype, extra) tuples.
+class Instruction(NamedTuple):
+    """One line of a body; `refs` are earlier instructions.
 
-    Special names: load (extra: position in loads), index (position in indices), scalar (position in
-    scalars), const (a number), gather (position in loads; refs: the row).
+    Names beyond the elementwise primitives (`extra` in brackets): load, store, gather (refs: row),
+    scatter (refs: value, row) [access]; const [repr]; scalar, index [position]; fold [operation],
+    whose value belongs to the row; clamp_index, idiv and rem [position in `params`, dtype, may
+    an index count from the end?].
     """
 
-    shape: tuple
-    body: list = field(default_factory=list)
-    loads: list = field(default_factory=list)
-    indices: list = field(default_factory=list)  # (const, coefficient per loop)
-    scalars: list = field(default_factory=list)  # ir Values
-    stores: list = field(default_factory=list)  # (ref, Access)
-    reductions: list = field(default_factory=list)
-    made: dict = field(default_factory=dict)  # ir index -> ref, for values of the whole domain
-    gathers: dict = field(default_factory=dict)  # load position -> stride of a row
+    name: str
+    refs: tuple
+    dtype: object
+    extra: object
+
+
+class Nest:
+    """See the module.
+
+    `passes` is a list of (inner, row): positions in `body` of the instructions that run at every
+    point, and of those that run once a row, after the pass.
+    """
+
+    def __init__(self, shape, axes=()):
+        self.shape, self.axes = shape, axes
+        self.body, self.passes = [], []
+        self.accesses = []
+        self.rows = {}  # access of a gather or scatter -> stride of a row
+        self.indices = []  # per index instruction: (constant, coefficient per loop)
+        self.scalars = []  # ir Values that are run-time numbers
+        self.params = []  # other run-time integers: sizes and check numbers
+        self.order = None  # loops, outermost first (see order.py)
+
+    def effects(self, *names):
+        """(instruction, access) of the loads, stores, .. named."""
+        return [(i, self.accesses[_access(i)]) for i in self.body if i.name in names]
 
     def reads(self):
-        """Values this nest loads."""
-        return [a.value for a in self.loads]
+        """Values this nest reads from memory."""
+        found = [a.value for _, a in self.effects("load", "gather")]
+        return found + [a.value for i, a in self.effects("scatter") if i.extra[1] != "set"]
 
     def writes(self):
-        """Values this nest stores."""
-        return [a.value for _, a in self.stores] + [r.out.value for r in self.reductions]
+        """Values this nest writes."""
+        return [a.value for _, a in self.effects("store", "scatter")]
 
 
-@dataclass
+def _access(instruction):
+    return instruction.extra if isinstance(instruction.extra, int) else instruction.extra[0]
+
+
 class HostStep:
-    """A primitive the host evaluates on arrays: strided views of stored values."""
+    """A primitive the host evaluates on arrays.
 
-    value: object
-    operands: list = field(default_factory=list)  # Accesses, one per input of the value
+    `operands` are (shape, Access) pairs, with strides per axis.  `value` is what the step makes, by
+    the rule of `source`: the same, or a product that is made transposed, of transposed operands.
+    """
+
+    def __init__(self, value, source, operands):
+        self.value, self.source, self.operands = value, source, operands
 
     def reads(self):
-        return [a.value for a in self.operands]
+        """Values this step reads from memory."""
+        return [access.value for _, access in self.operands]
 
     def writes(self):
+        """The value this step makes."""
         return [self.value]
+
+
+def describe(steps):
+    """Steps as text, one nest or host step a paragraph (RUSHLIGHT_DEBUG=schedule)."""
+    return "\n".join(_describe_nest(s) if isinstance(s, Nest) else _describe_host(s) for s in steps)
+
+
+def _describe_host(step):
+    operands = ", ".join(map(repr, step.reads()))
+    return f"host {step.value!r} = {step.source.prim.name}({operands})"
+
+
+def _describe_nest(nest):
+    folded = f" fold loops {list(nest.axes)}" if nest.axes else ""
+    lines = [f"nest {list(nest.shape)}{folded}"]
+    for number, (inner, row) in enumerate(nest.passes):
+        lines += [f"  pass {number}"] if len(nest.passes) > 1 else []
+        lines += [f"    {_line(nest, i)}" for i in inner]
+        lines += [f"    row: {_line(nest, i)}" for i in row]
+    return "\n".join(lines)
+
+
+def _line(nest, position):
+    name, refs, dtype, extra = nest.body[position]
+    operands = ", ".join(f"t{r}" for r in refs)
+    if name in ("load", "store", "gather", "scatter"):
+        access = nest.accesses[_access(nest.body[position])]
+        operands += f"{', ' if refs else ''}{access.value!r}+{access.offset} {list(access.strides)}"
+    elif extra is not None and not isinstance(extra, tuple):
+        operands += f"{', ' if refs else ''}{extra}"
+    return f"t{position} = {name}({operands}) : {dtype.name}"

@@ -1,4 +1,5 @@
-"""The CPU backend: loop nests to LLVM IR, compiled in process, run from a table by one native call.
+"""The CPU backend: loop nests to LLVM IR, compiled in process, run by one native call.
 
-Read `expressions.py` (one instruction), `lower.py` (a loop nest), `jit.py` (LLVM), `program.py`.
+Read `expressions.py` (one instruction), `loops.py` and `folds.py`, `lower.py` (a loop nest),
+`jit.py` (LLVM), `program.py`.
 """

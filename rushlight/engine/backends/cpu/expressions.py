@@ -8,6 +8,7 @@ import struct
 import sys
 
 from ...base import dtypes
+from ...base.shapes import numel
 from .vmath import FUNCTIONS
 
 TYPES = {
@@ -40,25 +41,40 @@ COMPARE = dict(
     gt=("ogt", "gt"),
     ge=("oge", "ge"),
 )
+FIRST_LOOP = 9  # metadata nodes of loops are numbered from here
+NAMES = {"rem": "fmod"}  # primitives whose function has another name
 VECTOR_MATH = frozenset(
     n for n in FUNCTIONS if n not in ("fmod", "remainder", "hypot", "logaddexp", "i0")
-)
+) | {"rem"}
+SPECIAL = ("hypot", "logaddexp", "i0")  # `special` primitives with code
+ANY_NUMBER = frozenset(("where", "cast", "isnan", "sign", "neg", "abs", "maximum", "minimum"))
+INTEGER_ONLY = frozenset((*INT_BINARY, "invert", "idiv", "rem", "shl", "shr", "clamp_index"))
+FOLDS = frozenset(("sum", "prod", "max", "min", "argmax", "argmin"))
+MOVES = frozenset(("pad", "concat", "store"))
 
 
 def supported(v):
-    """Has an elementwise value, reduction or take code here?  (Else the reference rule runs.)"""
-    if v.prim.name == "take" and v.dtype in TYPES:
-        return True
+    """Has a value code here?  (Else the reference rule runs.)"""
+    name = v.prim.name
+    if name == "take":
+        return v.dtype in TYPES and numel(v.inputs[0].shape) > 0
+    if name == "put":
+        return v.dtype in TYPES and (
+            v.params["mode"] == "set" or v.dtype in ARITHMETIC and v.dtype not in dtypes.HALVES
+        )
+    if name in MOVES:
+        return v.dtype in TYPES
     if v.dtype not in ARITHMETIC or any(i.dtype not in ARITHMETIC for i in v.inputs):
         return False
-    name, floating = v.prim.name, v.inputs[0].dtype.category == dtypes.FLOAT
-    if name in ("where", "cast", "isnan", "sum", "prod", "max", "min") or name in COMPARE:
+    if name in ANY_NUMBER or name in COMPARE or name in FOLDS:
         return True
-    if name in VECTOR_MATH or name in INTRINSICS or name in ("sign", "neg", "maximum", "minimum"):
-        return floating or name in ("sign", "neg", "maximum", "minimum", "abs")
-    if name in FLOAT_BINARY or name in INT_BINARY:
-        return name in FLOAT_BINARY if floating else name in INT_BINARY
-    return name in ("copysign", "invert")
+    if v.inputs[0].dtype.category != dtypes.FLOAT:
+        return name in INTEGER_ONLY
+    if name == "special":
+        return v.params["name"] in SPECIAL
+    if name == "nextafter":
+        return v.dtype not in dtypes.HALVES
+    return name in VECTOR_MATH or name in INTRINSICS or name in FLOAT_BINARY or name == "copysign"
 
 
 def constant(value, dtype):
@@ -84,13 +100,18 @@ class Emitter:
 
     def __init__(self):
         self.lines, self.count = [], 0
-        self.declarations, self.math = {}, {}
+        self.declarations, self.math, self.loops = {}, {}, 0
 
     def new(self, text):
         """A fresh name bound to the instruction `text`."""
         self.count += 1
         self.lines.append(f"  %t{self.count} = {text}")
         return f"%t{self.count}"
+
+    def loop(self):
+        """The number of a new loop's metadata node."""
+        self.loops += 1
+        return FIRST_LOOP + self.loops
 
     def intrinsic(self, name, kind, *arguments):
         full = f"@llvm.{name}.{SUFFIX.get(kind, kind)}"
@@ -109,8 +130,7 @@ class Emitter:
     def narrow(self, x, dtype):
         """A float32 rounded to a half type, to nearest even; NaN stays NaN."""
         if dtype is dtypes.float16:
-            # Keeps LLVM from merging a truncation from double into this one, which needs a library
-            # call (__truncdfhf2) that no library here has, and rounds otherwise than PyTorch.
+            # not to be merged with an earlier rounding from double, which would need a libcall
             x = self.intrinsic("canonicalize", "float", x)
             return self.new(f"fptrunc float {x} to half")
         bits = self.new(f"bitcast float {x} to i32")
@@ -163,6 +183,7 @@ class Emitter:
             )
         if name == "sign":
             return self.sign(a[0], kind)
+        name = NAMES.get(name, name)
         self.math[(name, kind)] = True
         typed = ", ".join(f"{kind} {x}" for x in a)
         return self.new(f"call {kind} @rl_{name}_{SUFFIX[kind]}({typed})")
@@ -209,6 +230,8 @@ class Emitter:
                 f"icmp {signed}{'gt' if name == 'maximum' else 'lt'} {kind} {a[0]}, {a[1]}"
             )
             return self.new(f"select i1 {better}, {kind} {a[0]}, {kind} {a[1]}")
+        if name in ("shl", "shr"):
+            return self.shift(name, a, kind, dtype)
         below = self.new(f"icmp slt {kind} {a[0]}, 0") if dtype.is_signed else "false"
         if name == "abs":
             flipped = self.new(f"sub {kind} 0, {a[0]}")
@@ -216,6 +239,46 @@ class Emitter:
         above = self.new(f"icmp ne {kind} {a[0]}, 0")
         unit = self.new(f"select i1 {below}, {kind} -1, {kind} 1")
         return self.new(f"select i1 {above}, {kind} {unit}, {kind} 0")
+
+    def shift(self, name, a, kind, dtype):
+        """Shifts by the width or more, or by less than 0, leave what all bits gone leaves."""
+        bits = dtype.itemsize * 8
+        inside = self.new(f"icmp ult {kind} {a[1]}, {bits}")
+        by = self.new(f"select i1 {inside}, {kind} {a[1]}, {kind} 0")
+        operation = "shl" if name == "shl" else "ashr" if dtype.is_signed else "lshr"
+        found = self.new(f"{operation} {kind} {a[0]}, {by}")
+        past = "0"
+        if operation == "ashr":
+            past = self.new(f"ashr {kind} {a[0]}, {bits - 1}")
+        return self.new(f"select i1 {inside}, {kind} {found}, {kind} {past}")
+
+    def checked(self, kernel, name, a, extra, size, check):
+        """Instructions that can fail report the value and go on with a harmless one."""
+        dtype, from_the_end = extra
+        kind = TYPES[dtype]
+        if name == "clamp_index":
+            x = self.cast(a[0], dtype, dtypes.int64)
+            lowest = self.new(f"sub i64 0, {size}") if from_the_end else "0"
+            low = self.new(f"icmp slt i64 {x}, {lowest}")
+            high = self.new(f"icmp sge i64 {x}, {size}")
+            bad = self.new(f"or i1 {low}, {high}")
+            kernel.report(bad, check, x)
+            below = self.new(f"icmp slt i64 {x}, 0")
+            wrapped = self.new(f"add i64 {x}, {size}")
+            found = self.new(f"select i1 {below}, i64 {wrapped}, i64 {x}")
+            return self.new(f"select i1 {bad}, i64 0, i64 {found}")
+        zero = self.new(f"icmp eq {kind} {a[1]}, 0")
+        kernel.report(zero, check, "0")
+        by = self.new(f"select i1 {zero}, {kind} 1, {kind} {a[1]}")
+        if not dtype.is_signed:
+            return self.new(f"{'udiv' if name == 'idiv' else 'urem'} {kind} {a[0]}, {by}")
+        negates = self.new(f"icmp eq {kind} {by}, -1")  # the one division that may overflow
+        by = self.new(f"select i1 {negates}, {kind} 1, {kind} {by}")
+        found = self.new(f"{'sdiv' if name == 'idiv' else 'srem'} {kind} {a[0]}, {by}")
+        if name == "rem":
+            return found
+        negated = self.new(f"sub {kind} 0, {a[0]}")
+        return self.new(f"select i1 {negates}, {kind} {negated}, {kind} {found}")
 
     # -------------------------------------------------------------------------------- cast
     def cast(self, x, source, target):

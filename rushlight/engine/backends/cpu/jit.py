@@ -4,29 +4,32 @@ llvmlite is imported here, on the first compilation of a process.
 """
 
 import ctypes
+import platform
 import threading
 
 from ...runtime import cache
+from .expressions import FIRST_LOOP
 from .vmath import module_text
 
 METADATA = """
 attributes #0 = {{ nounwind "prefer-vector-width"="{width}" }}
 !0 = !{{}}
-!1 = distinct !{{!1, !3}}
 !2 = distinct !{{}}
 !3 = !{{!"llvm.loop.parallel_accesses", !2}}
 """
 # The table interpreter: code = [count, (function, arguments) ..].
+# It stops where a check failed (cell 0 of table entry 0).
 RUNNER = """
 @staged = internal global [2 x ptr] zeroinitializer
-define ptr @{name}_stage() {{
+define ptr @NAME_stage() {
   ret ptr @staged
-}}
-define void @{name}() {{
+}
+define void @NAME() {
 entry:
   %code = load ptr, ptr @staged
   %second = getelementptr ptr, ptr @staged, i64 1
   %tab = load ptr, ptr %second
+  %cells = load ptr, ptr %tab
   %count = load i64, ptr %code
   %first = getelementptr i64, ptr %code, i64 1
   br label %next
@@ -38,19 +41,27 @@ next:
   %q = getelementptr i64, ptr %p, i64 1
   %a = load ptr, ptr %q
   call void %f(ptr %tab, ptr %a)
+  %failed = load i64, ptr %cells
+  %fine = icmp eq i64 %failed, 0
   %n = add i64 %i, 1
   %more = icmp ult i64 %n, %count
-  br i1 %more, label %next, label %done
+  %on = and i1 %fine, %more
+  br i1 %on, label %next, label %done
 done:
   ret void
-}}
+}
 """
 
 
 class Jit:
-    """One process's compiler; made on first use."""
+    """One process's compiler; made on first use.
+
+    A kernel's text calls its function @NAME; what is compiled is named after the hash of text, CPU
+    and versions, which is also its name in the disk cache.
+    """
 
     def __init__(self):
+        import llvmlite
         import llvmlite.binding as llvm
 
         self.llvm = llvm
@@ -59,80 +70,80 @@ class Jit:
         self.cpu = llvm.get_host_cpu_name()
         features = llvm.get_host_cpu_features()
         self.features = features.flatten()
+        # Elsewhere LLVM would call libraries for fma and half types that no one links here.
+        self.usable = not _is_x86() or bool(features.get("fma") and features.get("f16c"))
         self.width = 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
-        self.machine = llvm.Target.from_default_triple().create_target_machine(
-            cpu=self.cpu, features=self.features, opt=3, jit=True
-        )
-        empty = llvm.parse_assembly("")
-        self.engine = llvm.create_mcjit_compiler(
-            empty,
-            llvm.Target.from_default_triple().create_target_machine(
-                cpu=self.cpu, features=self.features, opt=3, jit=True
-            ),
-        )
-        self.addresses = {}
+        self.version = f"{llvmlite.__version__} {llvm.llvm_version_info}"
+        self.machine = self._machine()
+        self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), self._machine())
+        self.addresses = {}  # name -> address
         self._make_runner()
 
+    def _machine(self):
+        return self.llvm.Target.from_default_triple().create_target_machine(
+            cpu=self.cpu, features=self.features, opt=3, jit=True
+        )
+
     def _make_runner(self):
-        address = self.function(RUNNER, {"name": "rl_run"})
+        (address,) = self.functions([RUNNER])
         self.run = ctypes.CFUNCTYPE(None)(address)
         self.run_holding_gil = ctypes.PYFUNCTYPE(None)(address)
-        stage = ctypes.CFUNCTYPE(ctypes.c_void_p)(
-            self.engine.get_function_address(self.names[RUNNER] + "_stage")
-        )()
-        self.staged = (ctypes.c_int64 * 2).from_address(stage)
+        stage = self.engine.get_function_address(self._name(RUNNER) + "_stage")
+        place = ctypes.CFUNCTYPE(ctypes.c_void_p)(stage)()
+        self.staged = memoryview((ctypes.c_int64 * 2).from_address(place)).cast("B").cast("q")
 
-    names: dict = {}
+    def _name(self, text):
+        return "k" + cache.key_of(text, self.cpu, self.features, self.version)
 
-    def function(self, text, fields=None):
-        """The address of the function `text` defines under the name {name}."""
-        found = self.addresses.get(text)
-        if found is None:
-            found = self.addresses[text] = self._load(text)
-        return found
+    def functions(self, texts):
+        """The addresses of the functions these texts define, from the disk cache where they are."""
+        names = [self._name(text) for text in texts]
+        with _compiling:
+            wanted = {n: t for n, t in zip(names, texts, strict=True) if n not in self.addresses}
+            for name, text in wanted.items():
+                code = cache.load(name)
+                if code is None or not self._add(code):
+                    code = self._compile(text.replace("@NAME", f"@{name}"))
+                    cache.counters["compiled"] += 1
+                    cache.store(name, code)
+                    self._add(code)
+            if wanted:
+                self.engine.finalize_object()
+            for name in wanted:
+                self.addresses[name] = self.engine.get_function_address(name)
+        return [self.addresses[name] for name in names]
 
-    def _load(self, text):
-        key = cache.key_of(text, self.cpu, self.features, self.llvm.llvm_version_info.__repr__())
-        name = self.names[text] = "k" + key
-        code = cache.load(key)
-        if code is None or not self._add(code, name):
-            code = self._compile(text.format(name=name))
-            cache.counters["compiled"] += 1
-            cache.store(key, code)
-            self._add(code, name)
-        return self.engine.get_function_address(name)
-
-    def _add(self, code, name):
+    def _add(self, code):
         try:
             self.engine.add_object_file(self.llvm.ObjectFileRef.from_data(code))
         except (RuntimeError, ValueError):
             return False
-        self.engine.finalize_object()
-        return bool(self.engine.get_function_address(name))
+        return True
 
     def _compile(self, text):
         llvm = self.llvm
         module = llvm.parse_assembly(text)
-        module.verify()
         tuning = llvm.create_pipeline_tuning_options(3)
         tuning.loop_vectorization = True
         passes = llvm.create_pass_builder(self.machine, tuning)
         passes.getModulePassManager().run(module, passes)
         return self.machine.emit_object(module)
 
-    def kernel_text(self, function, declarations, math):
-        """A whole module around one kernel; its name stays {name} until it is compiled."""
+    def kernel_text(self, function, declarations, math, loops):
+        """A whole module around one kernel."""
         math_text = module_text(math) if math else ""
         known = set(math_text.splitlines())
         extra = "\n".join(d for d in declarations if d not in known)
-        body = "\n".join((extra, math_text)).replace("{", "{{").replace("}", "}}")
-        return (
-            body
-            + function
-            + METADATA.format(width=self.width).replace("{", "{{").replace("}", "}}")
-        )
+        nodes = range(FIRST_LOOP + 1, FIRST_LOOP + 1 + loops)
+        metadata = "\n".join(f"!{n} = distinct !{{!{n}, !3}}" for n in nodes)
+        return "\n".join((extra, math_text, function, METADATA.format(width=self.width), metadata))
 
 
+def _is_x86():
+    return platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
+
+
+_compiling = threading.RLock()
 _lock = threading.Lock()
 _made: list = []
 

@@ -1,305 +1,393 @@
 """A loop nest as one LLVM function ``void k(ptr table, ptr args)``.
 
-`table` holds buffer addresses (entry 0: the run-time numbers, 16 bytes each).  `args` holds int64s:
-loop sizes, then per access: table entry, byte offset, a stride per loop (elements); then per gather
-the row stride; then per index instruction: constant, coefficient per loop; then a number's byte
-offset each.  The innermost strides that are 0 or 1 are part of the structure, everything else is
-read from `args`, so one kernel serves every size.
+`table` holds buffer addresses; entry 0 holds 8-byte cells: the check that failed, the value it
+failed for, then the run-time numbers (two cells each).  `args` is what `loops.arguments` lists.
+Loops are emitted for scalar bodies; LLVM's vectorizer makes them SIMD, told by metadata that
+iterations are independent.
+
+Where the innermost loop is folded, a row's accumulators are registers.  Where it is kept (a lane),
+the kernel takes LANES columns at a time and folds them side by side in small arrays on the stack.
+Sums run in blocks of short chains that are then added in double precision.
 """
 
 from ...base import dtypes
 from .expressions import MEMORY, TYPES, Emitter, constant
+from .folds import ArrayFold, RegisterFold
+from .loops import accesses_of, levels
 
-IDENTITY = {"sum": 0, "prod": 1}
-
-
-def collapse(nest):
-    """The nest with sizes 1 dropped and loops merged wherever every access allows it."""
-    rows = _rows(nest)
-    masks = [[d in r.axes for d in range(len(nest.shape))] for r in nest.reductions]
-    keep = [d for d, n in enumerate(nest.shape) if n != 1] or ([0] if nest.shape else [])
-    shape = [nest.shape[d] for d in keep] or [1]
-    rows = [[r[d] for d in keep] or [0] for r in rows]
-    masks = [[m[d] for d in keep] or [True] for m in masks]
-    for k in range(len(shape) - 2, -1, -1):
-        if all(r[k] == r[k + 1] * shape[k + 1] for r in rows) and all(
-            m[k] == m[k + 1] for m in masks
-        ):
-            shape[k : k + 2] = [shape[k] * shape[k + 1]]
-            for row in rows:
-                del row[k]
-            for mask in masks:
-                del mask[k]
-    return tuple(shape), [tuple(r) for r in rows], [tuple(m) for m in masks]
+LANES = 1024
+ROW_BLOCK = 4096  # elements of a row summed before they join the total
+LANE_BLOCK = 128  # the same, for columns
+GROUP = ", !llvm.access.group !2"
 
 
-def _rows(nest):
-    return (
-        [a.strides for a in nest.loads]
-        + [a.strides for _, a in nest.stores]
-        + [r.out.strides for r in nest.reductions]
-        + [c for _, c in nest.indices]
-    )
-
-
-def structure(nest, shape, rows, masks):
-    """The key code is generated for."""
-    inner = [r[-1] if r[-1] in (0, 1) else "s" for r in rows]
-    body = tuple((n, refs, d, _plain(e)) for n, refs, d, e in nest.body)
-    dtype_of = [a.value.dtype for a in nest.loads]
-    reductions = tuple(
-        (r.ref, r.op, m, r.out.value.dtype) for r, m in zip(nest.reductions, masks, strict=True)
-    )
-    return (
-        len(shape),
-        tuple(dtype_of),
-        body,
-        tuple((r, a.value.dtype) for r, a in nest.stores),
-        reductions,
-        tuple(inner),
-        tuple(sorted(nest.gathers)),
-        len(nest.indices),
-        tuple(v.dtype for v in nest.scalars),
-    )
-
-
-def _plain(extra):
-    return (type(extra).__name__, repr(extra)) if isinstance(extra, float | bool | int) else extra
-
-
-class _Function:
+class Kernel:
     """Emits one kernel."""
 
-    def __init__(self, name, nest, ndim, inner, masks):
-        self.nest, self.ndim, self.inner, self.masks = nest, ndim, inner, masks
+    def __init__(self, name, nest, loops):
+        self.nest, self.loops = nest, loops
+        self.classes = loops.classes()
         self.e = Emitter()
-        self.e.lines = [
-            f"define void @{name}(ptr noalias readonly %tab, ptr noalias readonly %arg) #0 {{",
-            "entry:",
-        ]
-        self.accesses = len(nest.loads) + len(nest.stores) + len(nest.reductions)
-        self.block = "entry"
+        self.e.lines = [f"define void @{name}(ptr noalias %tab, ptr noalias %arg) #0 {{", "entry:"]
+        self.made = {}  # instruction -> LLVM value
+        self.count, self.at = 0, 0
+        self.counters = {}  # loop position -> LLVM name of its index
+        self.folds = {}  # fold instruction -> its accumulator
+        self.arrays = {}  # row value -> stack array of it, one element a lane
 
-    def arg(self, i):
-        p = self.e.new(f"getelementptr i64, ptr %arg, i64 {i}")
+    # ------------------------------------------------------------------------------ prologue
+    def arg(self):
+        """The next argument."""
+        p = self.e.new(f"getelementptr i64, ptr %arg, i64 {self.at}")
+        self.at += 1
         return self.e.new(f"load i64, ptr {p}, align 8, !invariant.load !0")
 
-    def emit(self):
-        self.prologue()
-        self.loop(0)
-        self.e.lines += ["  ret void", "}"]
-        return "\n".join(self.e.lines)
-
     def prologue(self):
-        e, n = self.e, self.ndim
-        self.sizes = [self.arg(d) for d in range(n)]
-        self.pointers, self.strides, at = [], [], n
-        for k in range(self.accesses):
-            entry, offset = self.arg(at), self.arg(at + 1)
+        e, nest, loops = self.e, self.nest, self.loops
+        self.sizes = [self.arg() for _ in loops.sizes]
+        self.pointers, self.strides = [], []
+        n = len(nest.accesses)
+        for k in range(n):
+            entry, offset = self.arg(), self.arg()
             slot = e.new(f"getelementptr ptr, ptr %tab, i64 {entry}")
             base = e.new(f"load ptr, ptr {slot}, align 8, !invariant.load !0")
             self.pointers.append([e.new(f"getelementptr i8, ptr {base}, i64 {offset}")])
-            self.strides.append([self.stride(k, d, at + 2 + d) for d in range(n)])
-            at += 2 + n
-        self.rows = {}
-        for k in sorted(self.nest.gathers):
-            self.rows[k] = self.arg(at)
-            at += 1
-        self.indices = []
-        for k in range(len(self.nest.indices)):
-            const = self.arg(at)
-            self.indices.append(
-                (const, [self.stride(self.accesses + k, d, at + 1 + d) for d in range(n)])
-            )
-            at += 1 + n
-        self.numbers = [self.number(v, at + i) for i, v in enumerate(self.nest.scalars)]
+            self.strides.append([self.stride(c) for c in self.classes[k]])
+        self.rows = {k: self.arg() for k in sorted(nest.rows)}
+        self.indices = [
+            (self.arg(), [self.stride(c) for c in self.classes[n + k]])
+            for k in range(len(nest.indices))
+        ]
+        self.cells = e.new("load ptr, ptr %tab, align 8, !invariant.load !0")
+        self.numbers = [self.number(v) for v in nest.scalars]
+        self.params = [self.arg() for _ in nest.params]
 
-    def stride(self, k, d, at):
-        if d == self.ndim - 1 and self.inner[k] in (0, 1):
-            return str(self.inner[k])
-        return self.arg(at)
+    def stride(self, kind):
+        return self.arg() if kind == "s" else kind
 
-    def number(self, v, at):
+    def number(self, v):
         e = self.e
-        base = e.new("load ptr, ptr %tab, align 8, !invariant.load !0")
-        p = e.new(f"getelementptr i8, ptr {base}, i64 {self.arg(at)}")
+        p = e.new(f"getelementptr i8, ptr {self.cells}, i64 {self.arg()}")
         kind = "i64" if v.dtype is dtypes.bool_ else TYPES[v.dtype]
-        x = e.new(f"load {kind}, ptr {p}, align 8, !invariant.load !0")
+        x = e.new(f"load {kind}, ptr {p}, align 8")
         return e.new(f"icmp ne i64 {x}, 0") if v.dtype is dtypes.bool_ else x
 
-    # -------------------------------------------------------------------------------- loops
-    def dtype_of(self, k):
-        nest = self.nest
-        if k < len(nest.loads):
-            return nest.loads[k].value.dtype
-        k -= len(nest.loads)
-        if k < len(nest.stores):
-            return nest.stores[k][1].value.dtype
-        return nest.reductions[k - len(nest.stores)].out.value.dtype
-
-    def loop(self, d):
-        e, last = self.e, d == self.ndim - 1
-        before = self.block
-        kept = [r for r in range(len(self.nest.reductions)) if last and self.masks[r][-1]]
-        e.lines += [
-            f"  br label %L{d}",
-            f"L{d}:",
-            f"  %i{d} = phi i64 [0, %{before}], [%n{d}, %H{d}]",
-        ]
-        for r in kept:
-            dtype = self.accumulator(r)
-            e.lines.append(
-                f"  %acc{r} = phi {TYPES[dtype]} [{self.identity(r)}, %{before}], [%sum{r}, %H{d}]"
-            )
-        self.block = f"L{d}"
-        for k in range(self.accesses):
-            self.pointers[k].append(self.advance(k, d))
-        if last:
-            self.body(kept)
+    def emit(self):
+        """The function's text."""
+        self.prologue()
+        self.make_folds()
+        loops = self.loops
+        everything = range(len(self.nest.accesses))
+        opened = [self.open(d, self.sizes[d], everything) for d in range(loops.kept)]
+        if loops.lane:
+            self.chunks(everything)
         else:
-            self.loop(d + 1)
-        self.finish_loop(d, last, kept)
+            for number in range(len(self.nest.passes)):
+                self.row_pass(number)
+        for frame in reversed(opened):
+            self.close(frame)
+        self.e.lines += ["  ret void", "}"]
+        return "\n".join(self.e.lines)
 
-    def advance(self, k, d):
+    def make_folds(self):
+        """Accumulators live on the stack; those of rows become registers."""
+        make = ArrayFold if self.loops.lane else RegisterFold
+        for inner, _ in self.nest.passes:
+            for position in inner:
+                i = self.nest.body[position]
+                if i.name == "fold":
+                    self.folds[position] = make(self, i.extra, i.dtype)
+
+    # --------------------------------------------------------------------------------- loops
+    def label(self, text):
+        self.count += 1
+        return f"{text}{self.count}"
+
+    def branch(self, label):
+        self.e.lines += [f"  br label %{label}", f"{label}:"]
+
+    def open(self, position, end, used, start="0", step="1"):
+        """Begin a loop from start to end; pointers of `used` accesses advance along `position`."""
+        e = self.e
+        before, head = self.label("B"), self.label("L")
+        self.branch(before)
+        self.branch(head)
+        i, n = f"%i{head}", f"%n{head}"
+        e.lines.append(f"  {i} = phi i64 [{start}, %{before}], [{n}, %H{head}]")
+        frame = (position, head, i, n, end, step, [])
+        if position is not None:
+            self.counters[position] = i
+            for k in used:
+                if self.classes[k][position] != "0":
+                    self.pointers[k].append(self.advance(k, position, i))
+                    frame[-1].append(k)
+        return frame
+
+    def advance(self, k, d, i):
         e, s = self.e, self.strides[k][d]
-        if s == "0":
-            return self.pointers[k][-1]
-        step = f"%i{d}" if s == "1" else e.new(f"mul i64 %i{d}, {s}")
-        kind = MEMORY[self.dtype_of(k)]
+        step = i if s == "1" else e.new(f"mul i64 {i}, {s}")
+        kind = MEMORY[self.nest.accesses[k].value.dtype]
         return e.new(f"getelementptr {kind}, ptr {self.pointers[k][-1]}, i64 {step}")
 
-    def finish_loop(self, d, last, kept):
-        e = self.e
-        tail = ", !llvm.loop !1" if last else ""
-        e.lines += [
-            f"  br label %H{d}",
-            f"H{d}:",
-            f"  %n{d} = add nuw nsw i64 %i{d}, 1",
-            f"  %c{d} = icmp ult i64 %n{d}, {self.sizes[d]}",
-            f"  br i1 %c{d}, label %L{d}, label %X{d}{tail}",
-            f"X{d}:",
+    def close(self, frame, innermost=False):
+        """End a loop; innermost loops get the vectorizer's metadata."""
+        _, head, i, n, end, step, advanced = frame
+        tail = f", !llvm.loop !{self.e.loop()}" if innermost else ""
+        self.branch(f"H{head}")
+        self.e.lines += [
+            f"  {n} = add nuw nsw i64 {i}, {step}",
+            f"  %c{head} = icmp ult i64 {n}, {end}",
+            f"  br i1 %c{head}, label %{head}, label %X{head}{tail}",
+            f"X{head}:",
         ]
-        self.block = f"X{d}"
-        for k in range(self.accesses):
+        for k in advanced:
             self.pointers[k].pop()
-        for r in kept:
-            self.write_back(r)
+
+    def smaller(self, a, b):
+        less = self.e.new(f"icmp ult i64 {a}, {b}")
+        return self.e.new(f"select i1 {less}, i64 {a}, i64 {b}")
+
+    # ---------------------------------------------------------------------------- row passes
+    def plan(self, inner):
+        """(instructions by level, accesses, folds, does a sum need blocks) of a pass."""
+        level = levels(self.nest, self.loops, inner)
+        by_level: dict = {}
+        for p in inner:
+            by_level.setdefault(level[p], []).append(p)
+        folds = [self.folds[p] for p in inner if p in self.folds]
+        return by_level, accesses_of(self.nest, inner), folds, any(f.blocked for f in folds)
+
+    def row_pass(self, number):
+        inner, row = self.nest.passes[number]
+        by_level, used, folds, blocked = self.plan(inner)
+        for f in folds:
+            f.begin()
+        self.run(by_level, -1)
+        positions = range(self.loops.kept, len(self.sizes))
+        frames = []
+        for d in positions:
+            end, start = self.sizes[d], "0"
+            if blocked and d == positions[-1]:
+                frames.append(self.open(None, end, (), step=str(ROW_BLOCK)))
+                start = frames[-1][2]
+                end = self.smaller(self.e.new(f"add i64 {start}, {ROW_BLOCK}"), end)
+                for f in folds:
+                    f.begin_block()
+            frames.append(self.open(d, end, used, start))
+            self.run(by_level, d)
+        for frame in reversed(frames):
+            self.close(frame, innermost=frame is frames[-1])
+            if blocked and frame is frames[-1]:
+                for f in folds:
+                    f.end_block()
+        for p in inner:
+            if p in self.folds:
+                self.made[p] = self.folds[p].result()
+        for p in row:
+            self.instruction(p, "")
+
+    def run(self, by_level, level):
+        """Instructions that vary along this loop and no deeper one."""
+        for p in by_level.get(level, ()):
+            self.instruction(p, GROUP)
+
+    # --------------------------------------------------------------------------- lane passes
+    def chunks(self, everything):
+        """LANES columns at a time."""
+        lane = len(self.sizes) - 1
+        chunk = self.open(None, self.sizes[lane], (), step=str(LANES))
+        self.first = chunk[2]
+        rest = self.e.new(f"sub i64 {self.sizes[lane]}, {self.first}")
+        self.width = self.smaller(rest, str(LANES))
+        for k in everything:
+            if self.classes[k][lane] != "0":
+                self.pointers[k].append(self.advance(k, lane, self.first))
+        for number in range(len(self.nest.passes)):
+            self.lane_pass(number)
+        for k in everything:
+            if self.classes[k][lane] != "0":
+                self.pointers[k].pop()
+        self.close(chunk)
+
+    def each_lane(self, action, used=()):
+        """A loop over the columns of the chunk."""
+        frame = self.open(len(self.sizes) - 1, self.width, used)
+        action(frame[2])
+        self.close(frame, innermost=True)
+
+    def lane_pass(self, number):
+        inner, row = self.nest.passes[number]
+        by_level, used, folds, blocked = self.plan(inner)
+        if folds:
+            self.each_lane(lambda c: [f.begin(c) for f in folds])
+        self.run(by_level, -1)
+        last = len(self.sizes) - 2
+        frames = []
+        for d in range(self.loops.kept, last + 1):
+            end, start = self.sizes[d], "0"
+            if blocked and d == last:
+                frames.append(self.open(None, end, (), step=str(LANE_BLOCK)))
+                start = frames[-1][2]
+                end = self.smaller(self.e.new(f"add i64 {start}, {LANE_BLOCK}"), end)
+                self.each_lane(lambda c: [f.begin_block(c) for f in folds])
+            frames.append(self.open(d, end, used, start))
+            self.run(by_level, d)
+        self.each_lane(lambda c: self.lane_body(by_level, c), used)
+        for frame in reversed(frames):
+            self.close(frame)
+            if blocked and frame is frames[-1]:
+                self.each_lane(lambda c: [f.end_block(c) for f in folds])
+        self.lane_row(number, inner, row)
+
+    def lane_body(self, by_level, c):
+        self.lane, self.fresh = c, set()
+        self.run(by_level, len(self.sizes) - 1)
+
+    def lane_row(self, number, inner, row):
+        """Row values of a chunk, kept in arrays for the passes that follow."""
+        found = [p for p in inner if p in self.folds]
+        if not found and not row:
+            return
+        later = self.later_refs(number)
+
+        def action(c):
+            self.lane, self.fresh = c, {*found, *row}
+            for p in found:
+                self.made[p] = self.folds[p].result(c)
+            for p in row:
+                self.instruction(p, GROUP)
+            for p in (*found, *row):
+                if p in later:
+                    self.keep(p, c)
+
+        self.each_lane(action, accesses_of(self.nest, row))
+        self.fresh = set()
+
+    def later_refs(self, number):
+        body = self.nest.body
+        return {
+            r
+            for inner, row in self.nest.passes[number + 1 :]
+            for p in (*inner, *row)
+            for r in body[p].refs
+        }
+
+    def keep(self, p, c):
+        dtype = self.nest.body[p].dtype
+        name = self.arrays[p] = f"%row{p}"
+        self.stack(name, MEMORY[dtype])
+        at = self.e.new(f"getelementptr {MEMORY[dtype]}, ptr {name}, i64 {c}")
+        self.write(self.made[p], at, dtype)
+
+    def stack(self, name, kind, count=LANES):
+        """An array in the function's frame."""
+        line = f"  {name} = alloca [{count} x {kind}], align 64"
+        if line not in self.e.lines:
+            self.e.lines.insert(2, line)
+
+    def value(self, p):
+        """The LLVM value of an instruction here."""
+        if p in self.arrays and p not in self.fresh:
+            dtype = self.nest.body[p].dtype
+            at = self.e.new(f"getelementptr {MEMORY[dtype]}, ptr {self.arrays[p]}, i64 {self.lane}")
+            return self.read(at, dtype)
+        return self.made[p]
 
     # --------------------------------------------------------------------------------- body
-    def body(self, kept):
-        e, nest = self.e, self.nest
-        made = []
-        for name, refs, dtype, extra in nest.body:
-            arguments = [made[r] for r in refs]
-            if name == "load":
-                made.append(self.read(extra, self.pointers[extra][-1]))
-            elif name == "gather":
-                step = e.new(f"mul i64 {arguments[0]}, {self.rows[extra]}")
-                kind = MEMORY[dtype]
-                made.append(
-                    self.read(
-                        extra,
-                        e.new(f"getelementptr {kind}, ptr {self.pointers[extra][-1]}, i64 {step}"),
-                    )
-                )
-            elif name == "const":
-                made.append(constant(extra, dtype))
-            elif name == "scalar":
-                made.append(self.numbers[extra])
-            elif name == "index":
-                made.append(self.index(extra))
-            else:
-                made.append(e.apply(name, arguments, dtype, extra))
-        for i, (ref, access) in enumerate(nest.stores):
-            self.write(made[ref], self.pointers[len(nest.loads) + i][-1], access.value.dtype)
-        for r in range(len(nest.reductions)):
-            self.fold(r, made[nest.reductions[r].ref], r in kept)
+    def instruction(self, p, group):
+        name, refs, dtype, extra = self.nest.body[p]
+        if name in ("load", "store", "gather", "scatter", "const", "scalar", "index", "fold"):
+            found = getattr(self, f"_{name}")(p, [self.value(r) for r in refs], dtype, extra, group)
+        elif isinstance(extra[0], int):
+            size, check = self.params[extra[0] : extra[0] + 2]
+            refs = [self.value(r) for r in refs]
+            found = self.e.checked(self, name, refs, extra[1:], size, check)
+        else:
+            found = self.e.apply(name, [self.value(r) for r in refs], dtype, extra)
+        self.made[p] = found
 
-    def index(self, k):
-        const, coefficients = self.indices[k]
-        total = const
+    def _const(self, p, refs, dtype, extra, group):
+        return constant(NUMBERS[dtype.category](extra), dtype)
+
+    def _scalar(self, p, refs, dtype, extra, group):
+        return self.numbers[extra]
+
+    def _index(self, p, refs, dtype, extra, group):
+        total, coefficients = self.indices[extra]
         for d, c in enumerate(coefficients):
             if c == "0":
                 continue
-            term = f"%i{d}" if c == "1" else self.e.new(f"mul i64 %i{d}, {c}")
+            i = self.counters[d]
+            if self.loops.lane and d == len(self.sizes) - 1:
+                i = self.e.new(f"add i64 {i}, {self.first}")
+            term = i if c == "1" else self.e.new(f"mul i64 {i}, {c}")
             total = self.e.new(f"add i64 {total}, {term}")
         return total
 
-    def read(self, k, pointer):
-        dtype = self.dtype_of(k)
+    def _load(self, p, refs, dtype, k, group):
+        return self.read(self.pointers[k][-1], dtype, group)
+
+    def _gather(self, p, refs, dtype, k, group):
+        return self.read(self.in_row(k, refs[0], dtype), dtype, group)
+
+    def in_row(self, k, row, dtype):
+        step = self.e.new(f"mul i64 {row}, {self.rows[k]}")
+        return self.e.new(f"getelementptr {MEMORY[dtype]}, ptr {self.pointers[k][-1]}, i64 {step}")
+
+    def _store(self, p, refs, dtype, k, group):
+        self.write(refs[0], self.pointers[k][-1], dtype, group)
+
+    def _scatter(self, p, refs, dtype, extra, group):
+        """Rows may repeat: only columns of one row are independent."""
+        k, mode = extra
+        at = self.in_row(k, refs[1], dtype)
+        x = refs[0]
+        if mode != "set":
+            name = {"min": "minimum", "max": "maximum"}.get(mode, mode)
+            x = self.e.apply(name, [self.read(at, dtype, ""), x], dtype, (dtype, dtype))
+        self.write(x, at, dtype, "")
+
+    def _fold(self, p, refs, dtype, extra, group):
+        if self.loops.lane:
+            self.folds[p].add(refs[0], self.lane)
+        else:
+            self.folds[p].add(refs[0])
+
+    def read(self, pointer, dtype, group=GROUP):
         align = min(dtype.itemsize, 8)
-        x = self.e.new(f"load {MEMORY[dtype]}, ptr {pointer}, align {align}, !llvm.access.group !2")
+        x = self.e.new(f"load {MEMORY[dtype]}, ptr {pointer}, align {align}{group}")
         return self.e.new(f"icmp ne i8 {x}, 0") if dtype is dtypes.bool_ else x
 
-    def write(self, x, pointer, dtype, group=", !llvm.access.group !2"):
+    def write(self, x, pointer, dtype, group=GROUP):
         if dtype is dtypes.bool_:
             x = self.e.new(f"zext i1 {x} to i8")
-        self.e.lines.append(
-            f"  store {MEMORY[dtype]} {x}, ptr {pointer}, align {min(dtype.itemsize, 8)}{group}"
-        )
+        align = min(dtype.itemsize, 8)
+        self.e.lines.append(f"  store {MEMORY[dtype]} {x}, ptr {pointer}, align {align}{group}")
 
-    # --------------------------------------------------------------------------- reductions
-    def accumulator(self, r):
-        return self.nest.reductions[r].out.value.dtype
-
-    def identity(self, r):
-        return constant(
-            identity(self.nest.reductions[r].op, self.accumulator(r)), self.accumulator(r)
-        )
-
-    def combine(self, r, a, b):
-        op, dtype = self.nest.reductions[r].op, self.accumulator(r)
-        if op in ("max", "min"):
-            if dtype is dtypes.bool_:
-                return self.e.new(f"{'or' if op == 'max' else 'and'} i1 {a}, {b}")
-            return self.e.apply(op + "imum", [a, b], dtype, (dtype, dtype))
-        name = "add" if op == "sum" else "mul"
-        if dtype in (dtypes.float32, dtypes.float64):
-            return self.e.new(f"f{name} reassoc {TYPES[dtype]} {a}, {b}")
-        return self.e.apply(name, [a, b], dtype, (dtype, dtype))
-
-    def fold(self, r, x, kept):
-        if kept:
-            found = self.combine(r, f"%acc{r}", x)
-            line = self.e.lines[-1]  # give the running value its phi's name
-            assert line.startswith(f"  {found} = ")
-            self.e.lines[-1] = line.replace(found, f"%sum{r}", 1)
-            return
-        k = len(self.nest.loads) + len(self.nest.stores) + r
-        have = self.read(k, self.pointers[k][-1])
-        self.write(self.combine(r, have, x), self.pointers[k][-1], self.accumulator(r))
-
-    def write_back(self, r):
-        k = len(self.nest.loads) + len(self.nest.stores) + r
-        pointer, total = self.pointers[k][-1], f"%sum{r}"
-        dtype = self.accumulator(r)
-        if any(self.masks[r][:-1]):
-            x = self.e.new(f"load {MEMORY[dtype]}, ptr {pointer}, align {dtype.itemsize}")
-            have = self.e.new(f"icmp ne i8 {x}, 0") if dtype is dtypes.bool_ else x
-            total = self.combine(r, have, total)
-        self.write(total, pointer, dtype, "")
+    def report(self, bad, check, value):
+        """Note a failed check, if it is the first."""
+        e, fails, goes_on = self.e, self.label("bad"), self.label("good")
+        e.lines += [f"  br i1 {bad}, label %{fails}, label %{goes_on}", f"{fails}:"]
+        have = e.new(f"load i64, ptr {self.cells}, align 8")
+        first = e.new(f"icmp eq i64 {have}, 0")
+        cell = e.new(f"getelementptr i64, ptr {self.cells}, i64 1")
+        for pointer, x in ((self.cells, check), (cell, value)):
+            old = e.new(f"load i64, ptr {pointer}, align 8")
+            new = e.new(f"select i1 {first}, i64 {x}, i64 {old}")
+            e.lines.append(f"  store i64 {new}, ptr {pointer}, align 8")
+        self.branch(goes_on)
 
 
-def identity(op, dtype):
-    """What a fold starts from."""
-    if op in IDENTITY:
-        return IDENTITY[op]
-    if dtype.category == dtypes.FLOAT:
-        return float("-inf") if op == "max" else float("inf")
-    if dtype is dtypes.bool_:
-        return op == "min"
-    bits = dtype.itemsize * 8 - (1 if dtype.is_signed else 0)
-    low = -(1 << bits) if dtype.is_signed else 0
-    return low if op == "max" else (1 << bits) - 1
+NUMBERS = (
+    lambda text: text == "True",
+    lambda text: int(float(text)) if "." in text else int(text),
+    float,
+    complex,
+)
 
 
-def needs_start(mask):
-    """Must memory hold the identity before the kernel runs?"""
-    return not mask[-1] or any(mask[:-1])
-
-
-def lower(name, nest, ndim, inner, masks):
-    """(function text, declarations, math functions) of a kernel."""
-    function = _Function(name, nest, ndim, inner, masks)
-    text = function.emit()
-    return text, list(function.e.declarations), list(function.e.math)
+def lower(name, nest, loops):
+    """(function text, declarations, math functions, number of loop metadata nodes) of a kernel."""
+    kernel = Kernel(name, nest, loops)
+    text = kernel.emit()
+    return text, list(kernel.e.declarations), list(kernel.e.math), kernel.e.loops

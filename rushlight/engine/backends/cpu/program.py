@@ -2,139 +2,159 @@
 
 import numpy as np
 
-from ...base import dtypes
+from ...base import config, dtypes
 from ...base.shapes import numel
-from ...runtime.storage import aligned_empty
-from ...schedule import HostStep, Nest, schedule
-from ...schedule.fuse import base
+from ...schedule import HostStep, plan_memory, schedule
+from ...schedule.maps import base
+from .address import address, aligned_empty
 from .expressions import supported
 from .jit import jit
-from .lower import collapse, identity, lower, needs_start, structure
-from .memory import plan_memory
+from .loops import arguments, collapse, structure
+from .lower import lower
 
 SMALL_WORK = 20_000  # elements below which a run keeps the interpreter lock
-NUMBER_BYTES = 16  # a slot of a run-time number; complex ones fill it
-_kernels: dict = {}
+FIRST_NUMBER = 2  # cells before the run-time numbers: the failed check, the value it failed for
+_kernels: dict = {}  # structure -> address of the kernel
 
 
 class Program:
-    """See execute.compile_graph.  Table entries: 0 the run-time numbers, 1 the arena, then inputs,
-    then outputs."""
+    """See execute.compile_graph.  Table entries: 0 the cells, 1 the arena, then inputs, then
+    outputs."""
 
     def __init__(self, graph, scalars, updates, evaluate):
         self.graph, self.evaluate = graph, evaluate
-        self.steps = schedule(graph, supported)
-        self.inputs = graph.inputs
-        self.slots = {v.index: NUMBER_BYTES * i for i, v in enumerate(scalars)}
-        self.numbers = np.zeros(2 * max(len(scalars), 1), np.int64)
-        self.packers = [_cell(self.numbers, i, v) for i, v in enumerate(scalars)]
-        self.memory = plan_memory(graph, self.steps, updates)
+        self.slots = {v.index: 8 * (FIRST_NUMBER + 2 * i) for i, v in enumerate(scalars)}
+        self.cells = np.zeros(FIRST_NUMBER + 2 * len(scalars), np.int64)
+        self.status = memoryview(self.cells)
+        self.numbers = [_cell(self.cells, i, v) for i, v in enumerate(scalars)]
         self.scalar_values = [(v.index, v.dtype.np) for v in scalars]
-        self.table = np.zeros(2 + len(self.inputs) + len(self.memory.outputs), np.int64)
-        self.table[0] = self.numbers.ctypes.data
-        self.segments = self._segments()
+        steps = schedule(graph, supported)
+        self.memory = plan_memory(graph, steps, updates)
+        if "schedule" in config.DEBUG:
+            print(self.memory)
+        self.results = [(numel(v.shape), v.dtype.np) for v in self.memory.outputs]
+        self.table = np.zeros(2 + len(graph.inputs) + len(self.results), np.int64)
+        self.table[0] = address(self.cells)
+        self.entries = memoryview(self.table)
+        self.segments = self._segments(self.memory.steps)
+        self.has_host = any(isinstance(s, HostStep) for s in self.segments)
 
     # ------------------------------------------------------------------------------ compile
-    def _segments(self):
+    def _segments(self, steps):
         """Runs of kernels, and host steps, in order."""
-        out, pending, work = [], [], 0
-        for step in self.steps:
+        kernels = [(s, collapse(s)) for s in steps if not isinstance(s, HostStep)]
+        kernels = {id(nest): loops for nest, loops in kernels if 0 not in nest.shape}
+        nests = [s for s in steps if id(s) in kernels]
+        addresses = self._compile(nests, kernels)
+        out: list = []
+        for step in steps:
             if isinstance(step, HostStep):
-                if pending:
-                    out.append(_Native(pending, work))
-                    pending, work = [], 0
                 out.append(step)
-                continue
-            if numel(step.shape):
-                for nest in [*self._starts(step), step]:
-                    pending.append(self._entry(nest))
-                    work += numel(nest.shape) * max(len(nest.body), 1)
-        if pending:
-            out.append(_Native(pending, work))
+            elif id(step) in kernels:
+                if not out or not isinstance(out[-1], _Native):
+                    out.append(_Native())
+                loops = kernels[id(step)]
+                args = arguments(step, loops, self.memory.place, self._slot)
+                out[-1].add(addresses[id(step)], args, numel(step.shape) * len(step.body))
+        table = address(self.table)
+        for segment in out:
+            if isinstance(segment, _Native):
+                segment.finish(table)
         return out
 
-    def _starts(self, nest):
-        """Kernels that put a fold's identity where the nest adds into memory."""
-        _, _, masks = collapse(nest)
-        for r, mask in zip(nest.reductions, masks, strict=True):
-            if needs_start(mask):
-                v = r.out.value
-                start = Nest(tuple(v.shape))
-                start.body.append(("const", (), v.dtype, identity(r.op, v.dtype)))
-                access = type(r.out)(v, 0, _contiguous(v.shape))
-                start.stores.append((0, access))
-                yield start
+    def _compile(self, nests, kernels):
+        """Addresses of the nests' kernels; new ones are compiled together."""
+        keys = {id(nest): structure(nest, kernels[id(nest)]) for nest in nests}
+        new = {}
+        for nest in nests:
+            key = keys[id(nest)]
+            if key not in _kernels and key not in new:
+                new[key] = jit().kernel_text(*lower("NAME", nest, kernels[id(nest)]))
+        if new:
+            _kernels.update(zip(new, jit().functions(list(new.values())), strict=True))
+        return {nest: _kernels[key] for nest, key in keys.items()}
 
-    def _entry(self, nest):
-        shape, rows, masks = collapse(nest)
-        key = structure(nest, shape, rows, masks)
-        address = _kernels.get(key)
-        if address is None:
-            inner = key[5]
-            compiler = jit()
-            text = compiler.kernel_text(*_escaped(*lower("NAME", nest, len(shape), inner, masks)))
-            address = _kernels[key] = compiler.function(text)
-        return address, self._arguments(nest, shape, rows)
-
-    def _arguments(self, nest, shape, rows):
-        args = list(shape)
-        accesses = nest.loads + [a for _, a in nest.stores] + [r.out for r in nest.reductions]
-        for access, row in zip(accesses, rows, strict=False):
-            entry, offset = self.memory.place(access.value)
-            args += [entry, offset + access.offset * access.value.dtype.itemsize, *row]
-        args += [nest.gathers[k] for k in sorted(nest.gathers)]
-        for (const, _), row in zip(nest.indices, rows[len(accesses) :], strict=True):
-            args += [const, *row]
-        return args + [self.slots[v.index] for v in nest.scalars]
+    def _slot(self, v):
+        return self.slots[v.index]
 
     # ---------------------------------------------------------------------------------- run
     def run(self, arrays, scalars):
-        for cell, value in zip(self.packers, scalars, strict=True):
+        for cell, value in zip(self.numbers, scalars, strict=True):
             cell[0] = value
         arena = _arena(self.memory.arena_bytes)
-        outputs = [aligned_empty(numel(v.shape), v.dtype.np) for v in self.memory.outputs]
-        table = self.table
-        table[1] = arena.ctypes.data
-        for i, a in enumerate(arrays):
-            table[2 + i] = a.ctypes.data
-        first = 2 + len(arrays)
-        for i, a in enumerate(outputs):
-            table[first + i] = a.ctypes.data
-        buffers = [None, arena, *arrays, *outputs]
+        outputs = [aligned_empty(n, d) for n, d in self.results]
+        entries, at = self.entries, 1
+        for a in (arena, *arrays, *outputs):
+            entries[at] = address(a)
+            at += 1
+        if not self.has_host:
+            for segment in self.segments:
+                segment.run()
+        else:
+            self._run_both((None, arena, *arrays, *outputs), scalars)
+        if self.status[0]:
+            self._fail()
+        return self._returned(arrays, outputs)
+
+    def _run_both(self, buffers, scalars):
+        """Kernels, and host steps between them; a failed check ends the run."""
         env = {
             index: np.asarray(s, d)
             for (index, d), s in zip(self.scalar_values, scalars, strict=True)
         }
         for segment in self.segments:
-            if isinstance(segment, _Native):
-                segment.run(table)
-            else:
+            if isinstance(segment, HostStep):
                 self._host(segment, buffers, env)
-        return self.memory.results(arrays, outputs)
+            else:
+                segment.run()
+                if self.status[0]:
+                    return
 
+    def _returned(self, arrays, outputs):
+        """One array per graph output; an update already written in place is the input itself."""
+        found = []
+        for fresh, position, copy in self.memory.plan:
+            source = outputs[position] if fresh else arrays[position]
+            found.append(np.array(source, copy=True) if copy else source)
+        return found
+
+    def _fail(self):
+        """Raise what the reference rule raises for the value that failed its check."""
+        number, value = self.cells[:FIRST_NUMBER].tolist()
+        self.cells[0] = 0
+        v = self.graph.values[number - 1]
+        operands = {i.index: np.full(1, value, i.dtype.np) for i in v.inputs}
+        self.evaluate(v, operands, self.graph.origins)
+        raise RuntimeError(f"{v.prim.name} failed for {value}")
+
+    # --------------------------------------------------------------------------------- host
     def _host(self, step, buffers, env):
         """One primitive by the reference rule, on views of the buffers."""
-        v, local = step.value, {}
-        for i, access in zip(v.inputs, step.operands, strict=True):
-            local[i.index] = (
-                env[i.index]
-                if i.index in env
-                else strided(
-                    self._array(access.value, buffers).reshape(-1),
-                    access.offset,
-                    i.shape,
-                    access.strides,
-                )
-            )
+        v, source, local = step.value, step.source, {}
+        arrays = []
+        for i, (shape, access) in zip(source.inputs, step.operands, strict=True):
+            arrays.append(env[i.index] if i.index in env else self._view(shape, access, buffers))
+            local[i.index] = arrays[-1]
         with np.errstate(all="ignore"):
-            found = self.evaluate(v, local, self.graph.origins)
+            if source.prim.name == "dot" and v.dtype not in dtypes.HALVES:
+                np.matmul(*arrays, out=self._array(v, buffers))
+                return
+            if v is not source:
+                local = dict(zip([i.index for i in source.inputs], _turned(arrays), strict=True))
+            found = self.evaluate(source, local, self.graph.origins)
         if v.dtype is None:
             env[v.index] = found
         else:
-            self._array(v, buffers)[...] = found
+            self._array(v, buffers)[...] = found if v is source else found.swapaxes(-1, -2)
+
+    def _view(self, shape, access, buffers):
+        flat = self._array(access.value, buffers).reshape(-1)
+        return strided(flat, access.offset, shape, access.strides)
 
     def _array(self, v, buffers):
         """A stored value as an array of its own shape."""
+        if 0 in v.shape:
+            return np.empty(v.shape, v.dtype.np)
         entry, offset = self.memory.place(base(v))
         flat = buffers[entry].view(np.uint8) if entry == 1 else buffers[entry]
         if entry == 1:
@@ -147,25 +167,36 @@ class Program:
 class _Native:
     """Consecutive kernels, run by one call."""
 
-    def __init__(self, entries, work):
-        positions, flat = [], []
-        for _, args in entries:
-            positions.append(len(flat))
-            flat += args
-        self.args = np.array(flat, np.int64)
-        base_address = self.args.ctypes.data
-        code = [len(entries)]
-        for (address, _), at in zip(entries, positions, strict=True):
-            code += [address, base_address + 8 * at]
-        self.code = np.array(code, np.int64)
-        self.address = self.code.ctypes.data
-        self.small = work < SMALL_WORK
+    def __init__(self):
+        self.addresses, self.starts, self.flat, self.work = [], [], [], 0
 
-    def run(self, table):
-        compiler = jit()
-        compiler.staged[0] = self.address
-        compiler.staged[1] = table.ctypes.data
-        (compiler.run_holding_gil if self.small else compiler.run)()
+    def add(self, address, args, work):
+        """One more kernel."""
+        self.addresses.append(address)
+        self.starts.append(len(self.flat))
+        self.flat += args
+        self.work += work
+
+    def finish(self, table):
+        """Lay out the code the table interpreter reads."""
+        self.args = np.array(self.flat, np.int64)
+        base_address = address(self.args)
+        code = [len(self.addresses)]
+        for function, start in zip(self.addresses, self.starts, strict=True):
+            code += [function, base_address + 8 * start]
+        self.code = np.array(code, np.int64)
+        self.address, self.table = address(self.code), table
+        self.staged = jit().staged
+        self.call = jit().run_holding_gil if self.work < SMALL_WORK else jit().run
+
+    def run(self):
+        """Run the kernels, or those up to a failed check."""
+        self.staged[0], self.staged[1] = self.address, self.table
+        self.call()
+
+
+def _turned(arrays):
+    return [a.swapaxes(-1, -2) for a in reversed(arrays)]
 
 
 def strided(flat, offset, shape, strides):
@@ -176,26 +207,11 @@ def strided(flat, offset, shape, strides):
     return np.lib.stride_tricks.as_strided(flat[offset:], shape, [s * size for s in strides])
 
 
-def _escaped(text, declarations, math):
-    return (
-        text.replace("{", "{{").replace("}", "}}").replace("@NAME(", "@{name}("),
-        declarations,
-        math,
-    )
-
-
-def _contiguous(shape):
-    out, step = [0] * len(shape), 1
-    for d in range(len(shape) - 1, -1, -1):
-        out[d] = step
-        step *= shape[d]
-    return tuple(out)
-
-
-def _cell(numbers, i, v):
-    """Where run-time number i is written, as an array of its type."""
+def _cell(cells, i, v):
+    """Where run-time number i is written: two cells, which complex ones fill."""
     kind = {dtypes.float64: np.float64, dtypes.complex128: np.complex128}.get(v.dtype, np.int64)
-    return numbers[2 * i : 2 * i + 2].view(kind)
+    cell = cells[FIRST_NUMBER + 2 * i : FIRST_NUMBER + 2 * i + 2].view(kind)
+    return cell if v.dtype.is_complex else memoryview(cell)
 
 
 _arena_memory = [aligned_empty(1 << 16, np.dtype(np.uint8))]
@@ -206,6 +222,11 @@ def _arena(nbytes):
     if _arena_memory[0].size < nbytes:
         _arena_memory[0] = aligned_empty(nbytes + nbytes // 4, np.dtype(np.uint8))
     return _arena_memory[0]
+
+
+def usable():
+    """Can code for this processor be generated?"""
+    return jit().usable
 
 
 def compile(graph, scalars, updates, evaluate):  # noqa: A001

@@ -1,0 +1,128 @@
+"""The loops a kernel runs, merged where every access allows it; what of them is structure."""
+
+from typing import NamedTuple
+
+from ...schedule.nest import Instruction
+
+
+class Loops(NamedTuple):
+    """Sizes, outermost first: `kept` of them outside, then `inner`, then a lane if `lane`.
+
+    `rows` are the strides of every access along these loops, `indices` the coefficients of index
+    instructions.
+    """
+
+    sizes: tuple
+    kept: int
+    inner: int
+    lane: bool
+    rows: tuple
+    indices: tuple
+
+    def classes(self):
+        """Per access and index, what code depends on: "0", "1" (innermost only) or "s" a loop."""
+        last = len(self.sizes) - 1
+        return tuple(
+            "".join(
+                ["0" if s == 0 else "1" if s == 1 and d == last else "s" for d, s in enumerate(row)]
+            )
+            for row in (*self.rows, *self.indices)
+        )
+
+
+def collapse(nest):
+    """The Loops of a nest."""
+    order = nest.order
+    lane = [] if order.lane is None else [order.lane]
+    rows = [a.strides for a in nest.accesses] + [c for _, c in nest.indices]
+    kept = _merge([*order.kept, *lane], nest.shape, rows)
+    inner = _merge(order.inner, nest.shape, rows)
+    tail = [kept.pop()] if lane else []
+    chosen = [*kept, *inner, *tail]
+    found = [tuple([part[1][r] for part in chosen]) for r in range(len(rows))]
+    n = len(nest.accesses)
+    sizes = tuple([size for size, _ in chosen])
+    return Loops(sizes, len(kept), len(inner), bool(lane), tuple(found[:n]), tuple(found[n:]))
+
+
+def _merge(loops, shape, rows):
+    """[(size, stride per row)] of loops; neighbours merge where they are one range everywhere."""
+    out = []
+    for d in loops:
+        strides = [r[d] for r in rows]
+        size = shape[d]
+        if out:
+            before, outer = out[-1]
+            if all([o == s * size for o, s in zip(outer, strides, strict=True)]):
+                out[-1] = (before * size, strides)
+                continue
+        out.append((size, strides))
+    return out
+
+
+def structure(nest, loops):
+    """The key code is generated for."""
+    return (
+        loops.kept,
+        loops.inner,
+        loops.lane,
+        loops.classes(),
+        tuple([a.value.dtype for a in nest.accesses]),
+        tuple(nest.body),
+        tuple([(tuple(inner), tuple(row)) for inner, row in nest.passes]),
+        tuple(sorted(nest.rows)),
+        tuple([v.dtype for v in nest.scalars]),
+        len(nest.params),
+    )
+
+
+def arguments(nest, loops, place, slot):
+    """The int64 arguments of a kernel, in the order lower.py reads them."""
+    args = list(loops.sizes)
+    classes = loops.classes()
+    for access, row, kinds in zip(nest.accesses, loops.rows, classes, strict=False):
+        entry, offset = place(access.value)
+        args += [entry, offset + access.offset * access.value.dtype.itemsize]
+        args += [s for s, kind in zip(row, kinds, strict=True) if kind == "s"]
+    args += [nest.rows[k] for k in sorted(nest.rows)]
+    for (const, _), row, kinds in zip(
+        nest.indices, loops.indices, classes[len(nest.accesses) :], strict=True
+    ):
+        args += [const, *(s for s, kind in zip(row, kinds, strict=True) if kind == "s")]
+    args += [slot(v) for v in nest.scalars]
+    return args + nest.params
+
+
+def levels(nest, loops, inner):
+    """Per instruction of a pass: the position of the innermost loop it varies along.
+
+    -1 is none of the pass's own loops; what has an effect happens in the innermost loop.
+    """
+    classes, first, last = loops.classes(), loops.kept, len(loops.sizes) - 1
+    lane = last if loops.lane else -1
+    found = {}
+
+    def of_row(kinds):
+        return max([d for d in range(first, last + 1) if kinds[d] != "0"], default=-1)
+
+    for position in inner:
+        i = nest.body[position]
+        level = max([found.get(r, lane) for r in i.refs], default=-1)
+        if i.name in ("store", "scatter", "fold"):
+            level = last
+        elif i.name in ("load", "gather"):
+            level = max(level, of_row(classes[i.extra]))
+        elif i.name == "index":
+            level = of_row(classes[len(nest.accesses) + i.extra])
+        found[position] = level
+    return found
+
+
+def accesses_of(nest, positions):
+    """Accesses that these instructions touch."""
+    found = set()
+    for p in positions:
+        i: Instruction = nest.body[p]
+        if i.name in ("load", "store", "gather", "scatter"):
+            found.add(i.extra[0] if i.name == "scatter" else i.extra)
+    return found
