@@ -25,14 +25,19 @@ DOMAINS = {  # where the function is defined and smooth, if not (0.2, 0.8)
     "lcm": (1, 30),
     "ldexp": (0.5, 2.0),
 }
+SYMMETRIC = {"cholesky", "cholesky_inverse", "linalg_cholesky", "linalg_cholesky_ex"}
+SYMMETRIC |= {"linalg_eigh", "linalg_eigvalsh"}  # they read one triangle
 INTEGER = {"gcd", "lcm", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not"}
 INTEGER |= {"bitwise_left_shift", "bitwise_right_shift"}
 VALUES = {  # required parameters that are not tensors, by name or (operator, name)
     ("clamp", "min"): 0.3,
+    ("clamp", "max"): 0.6,
     ("pow", "exponent"): 2.5,
+    ("div", "rounding_mode"): "floor",
     ("polygamma", "n"): 1,
     ("mvlgamma", "p"): 2,
     ("multigammaln", "p"): 2,
+    ("round", "decimals"): 1,
     "threshold": 0.5,
     "value": 0.7,
 }
@@ -41,17 +46,16 @@ VALUES = {  # required parameters that are not tensors, by name or (operator, na
 class Draw:
     """Makes the tensors of one sample: the same numbers for the same record."""
 
-    def __init__(self, name, dtype=torch.float64):
+    def __init__(self, name):
         self.numbers = np.random.RandomState(sum(map(ord, name)) % 1000)
         self.low, self.high = DOMAINS.get(name, (0.2, 0.8))
-        self.integer, self.dtype = name in INTEGER, dtype
+        self.integer = name in INTEGER
 
     def tensor(self, *shape):
         """Floating values of the operator's domain (integers where it needs them)."""
         if self.integer:
             return torch.tensor(self.numbers.randint(1, 12, shape).astype(np.int64))
-        values = self.numbers.uniform(self.low, self.high, shape)
-        return torch.tensor(values).to(self.dtype)
+        return torch.tensor(self.numbers.uniform(self.low, self.high, shape))
 
     def index(self, high, *shape):
         """int64 values below `high`, without repetition along the last dimension."""
@@ -110,9 +114,9 @@ ARGUMENTS = {  # name -> the arguments, made by a Draw
     "roll": lambda d: (d.tensor(2, 3), 1, 1),
     "searchsorted.Tensor": lambda d: (d.tensor(6).sort().values, d.tensor(4)),
     "trace": lambda d: (d.tensor(3, 3),),
-    "linalg_cholesky": lambda d: (d.definite(3),),
+    **dict.fromkeys(SYMMETRIC, lambda d: (d.definite(3),)),
     "linalg_det": lambda d: (d.definite(3),),
-    "linalg_eigvalsh": lambda d: (d.definite(3),),
+    "logdet": lambda d: (d.definite(3),),
     "linalg_inv": lambda d: (d.definite(3),),
     "linalg_solve": lambda d: (d.definite(3), d.tensor(3, 2)),
     "linalg_svdvals": lambda d: (d.tensor(3, 2),),
@@ -135,6 +139,7 @@ ARGUMENTS = {  # name -> the arguments, made by a Draw
     "nn.normalize": lambda d: (d.tensor(2, 3),),
     "nn.smooth_l1_loss": lambda d: (d.tensor(2, 3), d.tensor(2, 3)),
     "pixel_shuffle": lambda d: (d.tensor(1, 4, 2, 3), 2),
+    "permute_copy": lambda d: (d.tensor(2, 3), (1, 0)),
     "prelu": lambda d: (d.tensor(2, 3), d.tensor(3)),
 }
 
@@ -145,12 +150,14 @@ class Sample:
     def __init__(self, name, path, op, make):
         self.name, self.op, self.make = name, op, make
         self.short, self.function = op.name, public_function(path)
+        self.options = {p.name: value_of(op, p) for p in op.schema.params if needs(p) and p.kw_only}
 
-    def arguments(self, dtype=torch.float64):
-        return self.make(Draw(self.short, dtype))
+    def arguments(self):
+        """Positional arguments, new ones each time, the same values each time."""
+        return self.make(Draw(self.short))
 
     def __call__(self, arguments, **options):
-        return self.function(*arguments, **options)
+        return self.function(*arguments, **self.options, **options)
 
     def __repr__(self):
         return self.name
@@ -159,39 +166,44 @@ class Sample:
 def public_function(name):
     """The function users call for a registry name, or None."""
     space, _, short = name.rpartition(".")
-    if space:
-        found = getattr(F if space == "nn" else getattr(torch, space), short, None)
-    else:
-        found = getattr(torch, short, None) or getattr(torch.Tensor, short, None)
+    owner = {"": torch, "nn": F}.get(space) or getattr(torch, space)
+    found = getattr(owner, short, None) or getattr(torch.Tensor, short, None)
     return found if callable(found) else None
+
+
+def needs(p):
+    """Must a call give this parameter?"""
+    return p.default is REQUIRED
+
+
+def value_of(op, p):
+    """A value for a parameter that is no tensor, or None."""
+    if (op.name, p.name) in VALUES or p.name in VALUES:
+        return VALUES.get((op.name, p.name), VALUES.get(p.name))
+    return 0.4 if p.type.startswith(("Scalar", "float")) else None
 
 
 def schema_arguments(op):
     """A maker of arguments from the schema, or None where types do not say enough."""
-    required = [p for p in op.schema.params if p.default is REQUIRED]
+    if any(needs(p) and p.kw_only and value_of(op, p) is None for p in op.schema.params):
+        return None
+    params = [p for p in op.schema.params if not p.kw_only]
     if op.kind == "pointwise":
-        wanted = required + [p for p in op.schema.params if (op.name, p.name) in VALUES]
-        made = [_pointwise_argument(op, p) for p in dict.fromkeys(wanted)]
-        return None if None in made else lambda d: tuple(make(d) for make in made)
-    rest = [p for p in required[1:] if p.type.startswith("int") and p.name in ("dim", "dims")]
-    if op.kind != "operator" or not required or required[0].type != "Tensor":
+        makers = [_argument(op, p) for p in params if needs(p) or (op.name, p.name) in VALUES]
+        return None if None in makers else lambda d: tuple(make(d) for make in makers)
+    required = [p for p in params if needs(p)]
+    if op.kind != "operator" or [p.type for p in required[:1]] != ["Tensor"]:
         return None
-    if len(rest) + 1 != len(required):
+    axes = {"int": 1, "int[]": (1,), "int[]?": (1,)}
+    if any(p.name not in ("dim", "dims") or p.type not in axes for p in required[1:]):
         return None
-    axis = (1,) if rest and rest[0].type.startswith("int[]") else 1
-    return lambda d: (d.tensor(3, 3), *([axis] if rest else []))
+    return lambda d: (d.tensor(3, 3), *(axes[p.type] for p in required[1:]))
 
 
-def _pointwise_argument(op, p):
+def _argument(op, p):
     if p.type == "Tensor":
-        return (
-            (lambda d: d.mask(2, 3))
-            if p.name in ("condition", "mask")
-            else (lambda d: d.tensor(2, 3))
-        )
-    value = VALUES.get((op.name, p.name), VALUES.get(p.name))
-    if value is None and p.type.startswith(("Scalar", "float")):
-        value = 0.4
+        return (lambda d: d.mask(2, 3)) if p.name == "condition" else (lambda d: d.tensor(2, 3))
+    value = value_of(op, p)
     return None if value is None else lambda d: value
 
 

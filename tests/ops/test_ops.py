@@ -1,7 +1,6 @@
-"""Tests generated from the records: about eight questions asked of every operator with a sample.
+"""Tests generated from the records: about ten questions asked of every operator with a sample.
 
-What an operator may answer differently is in exceptions.json beside this file, with its reason
-and date.
+What is expected to fail is listed in exceptions.json beside this file, with reason and date.
 """
 
 import json
@@ -9,7 +8,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from op_samples import samples
+from op_samples import SYMMETRIC, samples
 
 import rushlight as torch
 from rushlight.engine.base import config
@@ -77,7 +76,7 @@ def test_forward_equals_the_reference(sample):
     arguments = sample.arguments()
     with np.errstate(all="ignore"):
         expected = sample.op.ref(
-            *(as_numpy(a) if isinstance(a, torch.Tensor) else a for a in arguments)
+            *[as_numpy(a) if isinstance(a, torch.Tensor) else a for a in arguments]
         )
     np.testing.assert_allclose(as_numpy(sample(arguments)), expected, rtol=1e-12, atol=1e-13)
 
@@ -152,7 +151,7 @@ def test_inplace_equals_functional(sample):
         pytest.skip("the first argument is a number")
     expected = sample(arguments)
     version, pointer = target._version, target.data_ptr()
-    returned = getattr(target, sample.short + "_")(*arguments[1:])
+    returned = getattr(target, sample.short + "_")(*arguments[1:], **sample.options)
     assert returned is target and target.data_ptr() == pointer
     assert target._version == version + 1
     check(target, expected.to(target.dtype))
@@ -182,17 +181,23 @@ def test_gradient(sample):
     """The derived derivative against differences, and its own derivative where there is one."""
     arguments = gradient_inputs(sample)
     leaves = [a for a in flat(arguments) if isinstance(a, torch.Tensor) and a.requires_grad]
-    kept = [k for k, r in enumerate(results(sample(arguments))) if r.requires_grad]
-    if not leaves or not kept:
+    if not leaves or not any(r.requires_grad for r in results(sample(arguments))):
         pytest.skip("nothing to differentiate")
 
     def function(*given):
+        if sample.short in SYMMETRIC:
+            given = [(g + g.mT) / 2 for g in given]
         rest = iter(given)
         replaced = mapped(arguments, lambda t: next(rest) if t.requires_grad else t)
-        found = results(sample(replaced))
-        return tuple(found[k] for k in kept)
+        return tuple(
+            r for r in results(sample(replaced)) if r.is_floating_point() or r.is_complex()
+        )
 
-    assert torch.autograd.gradcheck(function, tuple(leaves), rtol=1e-5, atol=1e-7)
+    try:
+        assert torch.autograd.gradcheck(function, tuple(leaves), rtol=1e-5, atol=1e-7)
+    except NotImplementedError as error:  # as in PyTorch, a derivative may not exist
+        assert "the derivative for" in str(error)
+        pytest.skip(str(error))
 
 
 def flat(arguments):
@@ -201,15 +206,20 @@ def flat(arguments):
 
 
 # --------------------------------------------------------------------------------- dtypes
+def converted(t, name):
+    """A floating tensor as another dtype (integers from 2 to 8: no zeros to divide by)."""
+    dtype = getattr(torch, name)
+    if t.dtype is not torch.float64:
+        return t
+    return (t if dtype.is_floating_point else t * 10).to(dtype)
+
+
 @every("dtypes")
 def test_every_dtype_works_or_says_why(sample):
     """All dtypes in one plan: a result, or an error that a user understands."""
     made = []
     for name in DTYPES.split():
-        dtype = getattr(torch, name)
-        arguments = mapped(
-            sample.arguments(), lambda t, d=dtype: t.to(d) if t.dtype is torch.float64 else t
-        )
+        arguments = mapped(sample.arguments(), lambda t, name=name: converted(t, name))
         try:
             made += results(sample(arguments))
         except CLEAR as error:

@@ -285,9 +285,18 @@ def special(name, *values):
     return _emit("special", *broadcast_all(*values), name=name)
 
 
-def index_in(index, size):
-    """int64 indices wrapped into [0, size); checked when the program runs."""
-    return _emit("clamp_index", cast(index, dtypes.int64), size=size)
+def index_in(index, size, dim=0, says=None, error=IndexError, negative=True):
+    """int64 indices in [0, size); checked when the program runs.
+
+    Args:
+        dim, says, error: what the refusal names, or its own words (``{}`` is the index), and type.
+        negative: do negative ones count from the end?
+    """
+    says = says or f"index {{}} is out of bounds for dimension {dim} with size {size}"
+    refusal = (error, says)
+    return _emit(
+        "clamp_index", cast(index, dtypes.int64), size=size, refusal=refusal, negative=negative
+    )
 
 
 # ------------------------------------------------------------------------------ reductions

@@ -120,8 +120,9 @@ def special(*values, name):
 
 
 @primitive("elementwise")
-def clamp_index(index, size):
-    """Wrap negative indices; IndexError at run time where one is out of [-size, size)."""
+def clamp_index(index, size, refusal, negative):
+    """Wrap negative indices (where they are allowed); at run time one that is out of range raises
+    `refusal`: (exception type, text)."""
     return index.shape, dtypes.int64
 
 

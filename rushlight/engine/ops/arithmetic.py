@@ -85,6 +85,10 @@ def div_mode(self, other, rounding_mode):
     rounded."""
     if rounding_mode is None:
         return self / other
+    if self.dtype.is_complex:
+        raise RuntimeError(
+            f"\"div_{rounding_mode}_cpu\" not implemented for '{self.dtype.type_name}'"
+        )
     if rounding_mode == "trunc":
         return L.idiv(self, other) if self.dtype.category <= dtypes.INT else L.trunc(self / other)
     if rounding_mode == "floor":

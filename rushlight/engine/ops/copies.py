@@ -41,9 +41,7 @@ def view_copy_dtype(self, dtype):
     return L.host("reinterpret", [self], [(tuple(shape), dtype)], dtype=dtype)[0]
 
 
-@operator(
-    "detach_copy(Tensor self) -> Tensor", variants="function,out", differentiable=False
-)
+@operator("detach_copy(Tensor self) -> Tensor", variants="function,out", differentiable=False)
 def detach_copy(self):
     """A copy without history."""
     return self
@@ -57,6 +55,8 @@ def narrow_copy(self, dim, start, length):
     """`length` elements from `start` along a dimension, copied."""
     if not self.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if dim >= self.ndim:
+        raise RuntimeError(f"narrow_copy(): Expected dim < {self.ndim}, but got {dim}")
     d, lo = views.narrow_range(self.shape, dim, start, length)
     return L.slice_axis(self, d, lo, lo + length)
 
@@ -116,22 +116,46 @@ _scatter(
 )
 
 
+def _strided_gradient(grads, outputs, self, src, size, stride, offset, own, start, reach):
+    """PyTorch 2.13's convention: what was replaced gives its cotangent to both operands, and the
+    rest of self gets none."""
+    empty = L.const(self.graph, 0, self.dtype, (reach,))
+    seen = L.load(L.store(empty, grads[0], start, own), offset, size, stride)
+    to_self = L.load(L.store(empty, seen, offset, stride), start, self.shape, own)
+    return {"self": to_self, "src": seen}
+
+
+@operator(
+    "_as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int offset, int[] own, "
+    "int start, int reach) -> Tensor",
+    variants="internal",
+    node="AsStridedScatterBackward0",
+    strides=_like_self,
+    vjp=_strided_gradient,
+)
+def _as_strided_scatter(self, src, size, stride, offset, own, start, reach):
+    """self, which lies in `reach` elements of memory at `start` with strides `own`, with a view of
+    that memory replaced."""
+    memory = L.store(L.const(self.graph, 0, self.dtype, (reach,)), self, start, own)
+    memory = L.store(memory, L.cast(src, self.dtype), offset, stride)
+    return L.load(memory, start, self.shape, own)
+
+
 @composite("function,method,out")
 def as_strided_scatter(input, src, size, stride, storage_offset=None):
     """`input` with the elements a view of any geometry shows replaced by `src`."""
-    meta, start = input._meta.plain, input.storage_offset()
-    if shapes.has_zero_stride(meta.shape, meta.strides):
-        out, whole = input.clone(), None
-    else:  # all of the memory, so that the offsets of the geometry keep their meaning
-        whole = T.as_strided(input, (input._st.size,), (1,), 0).clone()
-        out = whole.as_strided(meta.shape, meta.strides, start)
-    part = (out if whole is None else whole).as_strided(
-        size, stride, start if storage_offset is None else storage_offset
-    )
-    if part.shape != src.shape:
+    if tuple(src.shape) != tuple(size):
         raise RuntimeError(
             "expected src to have a size equal to the slice of self. "
-            f"src size = {list(src.shape)}, slice size = {list(part.shape)}"
+            f"src size = {list(src.shape)}, slice size = {list(size)}"
         )
-    part.copy_(src)
-    return out
+    meta = input._meta.plain
+    if shapes.has_zero_stride(meta.shape, meta.strides):
+        input = input.clone(memory_format=T.contiguous_format)
+        meta = input._meta.plain
+    start = input.storage_offset()
+    offset = start if storage_offset is None else storage_offset
+    T.as_strided(input, size, stride, offset)  # the checks
+    return T._as_strided_scatter(
+        input, src, size, stride, offset, meta.strides, start, input._st.size
+    )

@@ -38,7 +38,7 @@ def _bounds(x, given, name):
 @composite("function,method,out")
 def histc(input, bins=100, min=0, max=0):  # noqa: A002
     """Counts of values in `bins` equal bins between `min` and `max` (of the data where equal)."""
-    if input.dtype.is_complex or input.dtype in (dtypes.bool_, *dtypes.HALVES):
+    if input.dtype.is_complex or input.dtype is dtypes.bool_:
         raise NotImplementedError(
             f"\"histogram_cpu\" not implemented for '{input.dtype.type_name}'"
         )
@@ -199,7 +199,9 @@ def bincount(input, weights=None, minlength=0):
 # ---------------------------------------------------------------------------------- unique
 def _rows(array, axis):
     """Slices along an axis as rows of a matrix."""
-    return np.ascontiguousarray(np.moveaxis(array, axis, 0)).reshape(array.shape[axis], -1)
+    count = array.shape[axis]
+    width = array.size // count if count else 0
+    return np.ascontiguousarray(np.moveaxis(array, axis, 0)).reshape(count, width)
 
 
 def _order(rows):
@@ -215,6 +217,12 @@ def _runs(rows):
 
 
 def _need_rows(array, axis):
+    if not array.ndim:
+        raise IndexError(f"Dimension specified as {axis} but tensor has no dimensions")
+    if array.shape.count(0) > 1:
+        raise RuntimeError(
+            "Number of zero sized dimensions is more than one, so unique cannot be applied"
+        )
     if array.shape[axis] and 0 in array.shape:
         raise RuntimeError(
             "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
@@ -225,11 +233,9 @@ def _distinct(input, dim, ordered):
     """(values, inverse, counts) of the slices along `dim`, or of all elements."""
     array = input.detach()._array()
     d = None if dim is None else wrap_dim(dim, input.ndim)
-    if d is not None and not input.ndim:
-        array, d = array.reshape(1), 0
     if d is not None:
         _need_rows(array, d)
-    rows = array.reshape(-1, 1) if d is None else _rows(array, d)
+    rows = array.reshape(array.size, 1) if d is None else _rows(array, d)
     comparable = rows.astype(np.float32) if input.dtype in dtypes.HALVES else rows
     order = _order(comparable) if ordered else np.arange(len(rows))
     starts, run = _runs(comparable[order])
@@ -241,17 +247,14 @@ def _distinct(input, dim, ordered):
         return values[:, 0], inverse.reshape(input.shape), counts
     rest = array.shape[:d] + array.shape[d + 1 :]
     values = np.moveaxis(values.reshape(len(starts), *rest), 0, d)
-    return (values.reshape(input.shape) if not input.ndim else values), inverse, counts
+    return values, inverse, counts
 
 
 def _unique_result(found, dtype, inverse, counts):
     values, *rest = found
-    out = [T.from_data(np.ascontiguousarray(values), dtype)]
-    out += [
-        T.from_data(np.ascontiguousarray(a), dtypes.int64)
-        for a, wanted in zip(rest, (inverse, counts), strict=True)
-        if wanted
-    ]
+    out = [T.from_data(values, dtype)]
+    wanted = zip(rest, (inverse, counts), strict=True)
+    out += [T.from_data(array, dtypes.int64) for array, asked in wanted if asked]
     return out[0] if len(out) == 1 else tuple(out)
 
 

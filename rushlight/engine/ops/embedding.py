@@ -14,18 +14,19 @@ _MODES = {"sum": 0, "mean": 1, "max": 2}
 
 def row_index(indices, rows):
     """Indices as int64, checked against [0, rows) when they are used (no wrapping)."""
-    index = L.cast(indices, dtypes.int64)
-    return L.index_in(L.where(index < 0, L.like(index, rows), index), rows)
+    return L.index_in(indices, rows, says="index out of range in self", negative=False)
 
 
 def _check_table(weight, indices, name):
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     if indices.dtype not in (dtypes.int64, dtypes.int32):
-        raise RuntimeError("Expected tensor for argument #1 'indices' to have one of the following "
-                           "scalar types: Long, Int; but got "
-                           f"torch.{indices.dtype.type_name}Tensor instead (while checking "
-                           f"arguments for {name})")
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following "
+            "scalar types: Long, Int; but got "
+            f"torch.{indices.dtype.type_name}Tensor instead (while checking "
+            f"arguments for {name})"
+        )
 
 
 # ------------------------------------------------------------------------------- embedding
@@ -46,23 +47,32 @@ def _frequencies(index, weight, dtype):
     return L.take(L.put(zeros, index, L.const(index, 1, dtype, index.shape), "add"), index)
 
 
-@operator("embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool "
-          "scale_grad_by_freq=False, bool sparse=False) -> Tensor", variants="function",
-          vjp=_embedding_gradient)
+@operator(
+    "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool "
+    "scale_grad_by_freq=False, bool sparse=False) -> Tensor",
+    variants="function",
+    vjp=_embedding_gradient,
+)
 def embedding(weight, indices, padding_idx, scale_grad_by_freq, sparse):
     """Rows of a table: weight (V, D), indices of any shape S: (S, D); the gradient is dense."""
     _check_table(weight, indices, "embedding")
     return L.take(weight, row_index(indices, weight.shape[0]))
 
 
-@mutation("_embedding_renorm(Tensor self, Tensor indices, float max_norm, float norm_type) -> "
-          "Tensor",
-          structural=("norm_type",), differentiable=False)
+@mutation(
+    "_embedding_renorm(Tensor self, Tensor indices, float max_norm, float norm_type) -> Tensor",
+    structural=("norm_type",),
+    differentiable=False,
+)
 def embedding_renorm(self, indices, max_norm, norm_type):
     """Scale the rows that are looked up down to `max_norm`."""
     index = row_index(indices, self.shape[0])
-    used = L.put(L.const(self, 0, dtypes.int64, (self.shape[0],)), index,
-                 L.const(self, 1, dtypes.int64, index.shape), "set")
+    used = L.put(
+        L.const(self, 0, dtypes.int64, (self.shape[0],)),
+        index,
+        L.const(self, 1, dtypes.int64, index.shape),
+        "set",
+    )
     x = wide(self)
     norm = norm_values(x, norm_type, [1], True)
     limit = number_like(max_norm, norm)
@@ -104,8 +114,15 @@ def _padding(padding_idx, rows):
 
 
 @composite("nn", name="embedding")
-def nn_embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
-                 scale_grad_by_freq=False, sparse=False):
+def nn_embedding(
+    input,
+    weight,
+    padding_idx=None,
+    max_norm=None,
+    norm_type=2.0,
+    scale_grad_by_freq=False,
+    sparse=False,
+):
     """Rows of a table.
 
     Args:
@@ -132,16 +149,18 @@ def _bag_of_each(offsets, count, include_last_offset):
     starts = L.cast(offsets, dtypes.int64)
     bags = starts.shape[0] - 1 if include_last_offset else starts.shape[0]
     starts = L.slice_axis(starts, 0, 0, bags)
-    marks = L.put(L.const(starts, 0, dtypes.int64, (count + 1,)), starts,
-                  L.like(starts, 1), "add")
+    marks = L.put(L.const(starts, 0, dtypes.int64, (count + 1,)), starts, L.like(starts, 1), "add")
     return L.slice_axis(L.scan(marks, 0, "sum"), 0, 0, count) - 1, bags
 
 
 def _bag_parts(weight, indices, offsets, include_last_offset, padding_idx):
     index = row_index(indices, weight.shape[0])
     bag, bags = _bag_of_each(offsets, indices.shape[0], include_last_offset)
-    counted = L.like(L.cast(index, dtypes.bool_), True) if padding_idx < 0 else \
-        L.ne(index, L.like(index, padding_idx))
+    counted = (
+        L.like(L.cast(index, dtypes.bool_), True)
+        if padding_idx < 0
+        else L.ne(index, L.like(index, padding_idx))
+    )
     return index, bag, bags, counted
 
 
@@ -162,15 +181,28 @@ def _bag_rows(weight, index, counted, per_sample_weights, lowest):
     return L.where(_over(counted, rows), rows, L.like(rows, lowest))
 
 
-@operator("_embedding_bag_values(Tensor weight, Tensor indices, Tensor offsets, Tensor? "
-          "per_sample_weights, str mode, bool include_last_offset, int padding_idx, "
-          "bool scale_grad_by_freq) -> Tensor", variants="internal", node="EmbeddingBagBackward0",
-          vjp=lambda grads, outputs, **args: _bag_gradient(grads[0], outputs[0], **args))
-def embedding_bag_values(weight, indices, offsets, per_sample_weights, mode, include_last_offset,
-                         padding_idx, scale_grad_by_freq):
+@operator(
+    "_embedding_bag_values(Tensor weight, Tensor indices, Tensor offsets, Tensor? "
+    "per_sample_weights, str mode, bool include_last_offset, int padding_idx, "
+    "bool scale_grad_by_freq) -> Tensor",
+    variants="internal",
+    node="EmbeddingBagBackward0",
+    vjp=lambda grads, outputs, **args: _bag_gradient(grads[0], outputs[0], **args),
+)
+def embedding_bag_values(
+    weight,
+    indices,
+    offsets,
+    per_sample_weights,
+    mode,
+    include_last_offset,
+    padding_idx,
+    scale_grad_by_freq,
+):
     """Sum, mean or maximum of the rows of each bag; an empty bag gives zeros."""
-    index, bag, bags, counted = _bag_parts(weight, indices, offsets, include_last_offset,
-                                           padding_idx)
+    index, bag, bags, counted = _bag_parts(
+        weight, indices, offsets, include_last_offset, padding_idx
+    )
     rows = _bag_rows(weight, index, counted, per_sample_weights, -math.inf if mode == "max" else 0)
     shape = (bags, weight.shape[1])
     sizes, safe = _bag_sizes(bag, bags, counted, rows.dtype)
@@ -181,10 +213,21 @@ def embedding_bag_values(weight, indices, offsets, per_sample_weights, mode, inc
     return L.cast(total / _over(safe, total) if mode == "mean" else total, weight.dtype)
 
 
-def _bag_gradient(g, out, weight, indices, offsets, per_sample_weights, mode, include_last_offset,
-                  padding_idx, scale_grad_by_freq):
-    index, bag, bags, counted = _bag_parts(weight, indices, offsets, include_last_offset,
-                                           padding_idx)
+def _bag_gradient(
+    g,
+    out,
+    weight,
+    indices,
+    offsets,
+    per_sample_weights,
+    mode,
+    include_last_offset,
+    padding_idx,
+    scale_grad_by_freq,
+):
+    index, bag, bags, counted = _bag_parts(
+        weight, indices, offsets, include_last_offset, padding_idx
+    )
     g = wide(g)
     if mode == "mean":
         g = g / _over(_bag_sizes(bag, bags, counted, g.dtype)[1], g)
@@ -214,23 +257,28 @@ def _to_winners(each, rows, top, bag, bags):
 def _checked_bags(input, offsets, per_sample_weights, mode, weight):
     """(1-d indices, offsets, 1-d weights per sample) of both forms of input."""
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
-        raise ValueError("embedding_bag: If per_sample_weights "
-                         f"({tuple(per_sample_weights.shape)}) is not None, then it must have the "
-                         f"same shape as the input ({tuple(input.shape)})")
+        raise ValueError(
+            "embedding_bag: If per_sample_weights "
+            f"({tuple(per_sample_weights.shape)}) is not None, then it must have the "
+            f"same shape as the input ({tuple(input.shape)})"
+        )
     if weight.ndim != 2:
         raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
     if input.ndim == 2:
         if offsets is not None:
-            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is "
-                             "a mini-batch of fixed length sequences. However, found offsets of "
-                             f"type {type(offsets)}")
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is "
+                "a mini-batch of fixed length sequences. However, found offsets of "
+                f"type {type(offsets)}"
+            )
         n, size = input.shape
         offsets = T.arange(0, n * size, size) if size else T.zeros(n, dtype=T.int64)
         flat = None if per_sample_weights is None else per_sample_weights.reshape(-1)
         return input.reshape(-1), offsets, flat
     if input.ndim != 1:
-        raise ValueError("input has to be 1D or 2D Tensor, but got Tensor of dimension "
-                         f"{input.ndim}")
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}"
+        )
     if not isinstance(offsets, T.Tensor):
         raise ValueError("offsets has to be a 1D Tensor but got None")
     if offsets.ndim != 1:
@@ -239,9 +287,19 @@ def _checked_bags(input, offsets, per_sample_weights, mode, weight):
 
 
 @composite("nn")
-def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False,
-                  mode="mean", sparse=False, per_sample_weights=None, include_last_offset=False,
-                  padding_idx=None):
+def embedding_bag(
+    input,
+    weight,
+    offsets=None,
+    max_norm=None,
+    norm_type=2,
+    scale_grad_by_freq=False,
+    mode="mean",
+    sparse=False,
+    per_sample_weights=None,
+    include_last_offset=False,
+    padding_idx=None,
+):
     """Sum, mean or maximum of embeddings per bag of indices.
 
     Args:
@@ -261,20 +319,31 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
     if mode == "max" and scale_grad_by_freq:
         raise ValueError("max mode does not support scaling the gradient by the frequency")
     if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError("embedding_bag: per_sample_weights was not None. "
-                                  "per_sample_weights is only supported for mode='sum' (got "
-                                  f"mode='{mode}'). Please open a feature request on GitHub.")
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. "
+            "per_sample_weights is only supported for mode='sum' (got "
+            f"mode='{mode}'). Please open a feature request on GitHub."
+        )
     indices, offsets, weights = _checked_bags(input, offsets, per_sample_weights, mode, weight)
     if include_last_offset and offsets.shape[0] == 0:
         raise RuntimeError("include_last_offset: number of offset should be at least 1")
     _renormed(weight, indices, max_norm, norm_type)
-    return T._embedding_bag_values(weight, indices, offsets, weights, mode, include_last_offset,
-                                   _padding(padding_idx, weight.shape[0]), scale_grad_by_freq)
+    return T._embedding_bag_values(
+        weight,
+        indices,
+        offsets,
+        weights,
+        mode,
+        include_last_offset,
+        _padding(padding_idx, weight.shape[0]),
+        scale_grad_by_freq,
+    )
 
 
 # -------------------------------------------------------------------------------- one_hot
-@operator("_one_hot(Tensor self, int num_classes) -> Tensor", variants="internal",
-          differentiable=False)
+@operator(
+    "_one_hot(Tensor self, int num_classes) -> Tensor", variants="internal", differentiable=False
+)
 def one_hot_values(self, num_classes):
     """1 at the class, along a new last dimension."""
     shape = (*self.shape, num_classes)

@@ -24,18 +24,39 @@ def as_vectors(*values):
     return [L.reshape(v, (1,)) if v.ndim == 0 else v for v in values]
 
 
-@operator("gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor")
+@operator(
+    "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", out="exact"
+)
 def gather(self, dim, index, sparse_grad):
     """``out[i][j] = self[index[i][j]][j]`` (for dim 0): one element per index."""
     if sparse_grad:
         raise NotImplementedError("gather(sparse_grad=True): sparse gradients are not built yet")
-    d, shape = wrap_dim(dim, self.ndim), index.shape
+    return _gathered(self, wrap_dim(dim, self.ndim), index, negative=False)
+
+
+@operator(
+    "_take_along(Tensor self, int dim, Tensor index) -> Tensor",
+    variants="internal",
+    node="GatherBackward0",
+)
+def _take_along(self, dim, index):
+    """`gather` where negative indices count from the end."""
+    return _gathered(self, dim, index, negative=True)
+
+
+def _gathered(self, d, index, negative):
+    shape = index.shape
     if numel(shape) == 0:
         flat = L.reshape(self, (numel(self.shape),))
         return L.reshape(L.slice_axis(flat, 0, 0, 0), shape)
     check_index("gather", index, self, d)
     x, i = as_vectors(self, index)
-    return L.reshape(L.take_along(x, L.index_in(i, x.shape[d]), d), shape)
+    return L.reshape(L.take_along(x, along(i, x, d, negative), d), shape)
+
+
+def along(index, x, d, negative=False):
+    """Indices along a dimension; negative ones are refused unless they may count from the end."""
+    return L.index_in(index, x.shape[d], d, error=RuntimeError, negative=negative)
 
 
 def _scattered(name, self, dim, index, source, mode):
@@ -44,7 +65,9 @@ def _scattered(name, self, dim, index, source, mode):
         return self
     check_index(name, index, self, d, source)
     x, i = as_vectors(self, index)
-    if hasattr(source, "ndim") and source.ndim == i.ndim and source.shape != i.shape:
+    if source.ndim not in (0, i.ndim):
+        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
+    if source.ndim and source.shape != i.shape:
         if any(n > m for n, m in zip(i.shape, source.shape, strict=True)):
             raise RuntimeError(
                 f"Expected index {list(index.shape)} to be no larger than src "
@@ -52,7 +75,7 @@ def _scattered(name, self, dim, index, source, mode):
             )
         source = L.slice_(source, [0] * i.ndim, i.shape)
     source = L.broadcast(source, i.shape)
-    out = L.put_along(x, L.index_in(i, x.shape[d]), source, d, mode)
+    out = L.put_along(x, along(i, x, d), source, d, mode)
     return L.reshape(out, shape)
 
 
@@ -125,7 +148,7 @@ def scatter_add(self, dim, index, src):
     return _scattered("scatter_add", self, dim, index, _vector(src), "add")
 
 
-@operator("index_select(Tensor self, int dim, Tensor index) -> Tensor")
+@operator("index_select(Tensor self, int dim, Tensor index) -> Tensor", out="apart")
 def index_select(self, dim, index):
     """Slices along a dimension, in the order of a vector of indices."""
     if index.ndim > 1:
@@ -135,7 +158,10 @@ def index_select(self, dim, index):
     d = wrap_dim(dim, self.ndim)
     if not self.ndim:
         return self
-    rows = L.take(L.move_axis(self, d, 0), L.index_in(_vector(index), self.shape[d]))
+    size = self.shape[d]
+    says = f"index_select(): INDICES element is out of DATA bounds, id={{}} axis_dim={size}"
+    places = L.index_in(_vector(index), self.shape[d], d, says, RuntimeError, negative=False)
+    rows = L.take(L.move_axis(self, d, 0), places)
     return L.move_axis(rows, 0, d)
 
 
@@ -144,8 +170,22 @@ def _by_rows(self, dim, index, source, mode):
     if not self.ndim:
         self, source = L.reshape(self, (1,)), _vector(source)
         return L.reshape(L.put(self, L.index_in(_vector(index), 1), source, mode), ())
-    source = L.move_axis(_vector(source), d, 0)
-    out = L.put(L.move_axis(self, d, 0), L.index_in(_vector(index), self.shape[d]), source, mode)
+    source = _vector(source)
+    if source.ndim != self.ndim or any(
+        n != m for a, (n, m) in enumerate(zip(source.shape, self.shape, strict=True)) if a != d
+    ):
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. "
+            f"Got self.shape = {list(self.shape)} source.shape = {list(source.shape)}"
+        )
+    if source.shape[d] != numel(index.shape):
+        raise RuntimeError(
+            f"Number of indices ({numel(index.shape)}) should be equal to source.size(dim): "
+            f"({source.shape[d]}), for dim: {d}"
+        )
+    source = L.move_axis(source, d, 0)
+    places = L.index_in(_vector(index), self.shape[d], d)
+    out = L.put(L.move_axis(self, d, 0), places, source, mode)
     return L.move_axis(out, 0, d)
 
 
@@ -185,6 +225,7 @@ def index_fill(self, dim, index, value):
     "index_fill.Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
     variants="function,method,inplace",
     node="IndexFillBackward1",
+    vjp=lambda grads, outputs, **given: _fill_gradient(grads[0], **given),
 )
 def index_fill_tensor(self, dim, index, value):
     """self with a 0-d tensor's value in the slices at a vector of indices."""
@@ -196,6 +237,12 @@ def index_fill_tensor(self, dim, index, value):
     return _filled(self, dim, index, L.cast(value, self.dtype))
 
 
+def _fill_gradient(g, self, dim, index, value):
+    """A slice that is named twice counts once for the value."""
+    kept = _filled(g, dim, index, L.const(g.graph, 0, g.dtype))
+    return {"self": kept, "value": L.cast(L.sum_(g - kept), value.dtype)}
+
+
 def _filled(self, dim, index, value):
     d = wrap_dim(dim, self.ndim)
     index = _vector(index)
@@ -204,7 +251,7 @@ def _filled(self, dim, index, value):
     return _by_rows(self, dim, index, L.move_axis(source, 0, d) if self.ndim else source, "set")
 
 
-@composite("function,method,out")
+@composite("function,method,out", out="apart")
 def masked_select(input, mask):
     """The elements where a bool mask (broadcast) holds, as a vector."""
     if mask.dtype is not dtypes.bool_:
@@ -213,17 +260,22 @@ def masked_select(input, mask):
     return x.reshape(1)[m.reshape(1)] if x.ndim == 0 else x[m]
 
 
-@composite("function,method,out")
-def take(input, index):
-    """Elements of the flattened input at the indices."""
-    return input.reshape(-1)[index]
+@operator("take(Tensor self, Tensor index) -> Tensor", out="apart")
+def take(self, index):
+    """Elements of the flattened tensor at the indices, in the shape of the indices."""
+    if index.dtype is not dtypes.int64:
+        raise IndexError(f"take(): Expected a long tensor for index, but got {index.dtype}")
+    if not numel(self.shape) and numel(index.shape):
+        raise IndexError("take(): tried to take from an empty tensor")
+    flat = L.reshape(self, (numel(self.shape),))
+    return L.take(flat, L.index_in(index, numel(self.shape)))
 
 
 @composite("function,method,out")
 def take_along_dim(input, indices, dim=None):
     """`gather` with broadcasting; over the flattened tensors without `dim`."""
     if dim is None:
-        return T.gather(input.reshape(-1), 0, indices.reshape(-1))
+        return T._take_along(input.reshape(-1), 0, indices.reshape(-1))
     d = wrap_dim(dim, input.ndim)
     if input.ndim != indices.ndim:
         raise RuntimeError(
@@ -236,4 +288,4 @@ def take_along_dim(input, indices, dim=None):
     ]
     wide, places = list(shape), list(shape)
     wide[d], places[d] = input.shape[d], indices.shape[d]
-    return T.gather(input.expand(wide), d, indices.expand(places))
+    return T._take_along(input.expand(wide), d, indices.expand(places))

@@ -18,8 +18,7 @@ def rot90(input, k=1, dims=(0, 1)):
         raise RuntimeError(f"expected total dims >= 2, but got total dims = {input.ndim}")
     if dims[0] == dims[1] or abs(dims[0] - dims[1]) == input.ndim:
         raise RuntimeError(
-            "expected rotation dims to be different, but got dim0 = "
-            f"{dims[0]} and dim1 = {dims[1]}"
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
         )
     a, b = (_rotation_dim(d, input.ndim) for d in dims)
     turn = k % 4
@@ -58,7 +57,7 @@ def meshgrid(*tensors, indexing=None):
             raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(
-            'torch.meshgrid: indexing must be one of "xy" or "ij", but received: ' f"{indexing}"
+            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
         )
     swap = indexing == "xy" and len(tensors) >= 2
     if swap:
@@ -69,7 +68,6 @@ def meshgrid(*tensors, indexing=None):
         for i, t in enumerate(tensors)
     ]
     if swap:
-        grids = [g.transpose(0, 1) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 
@@ -95,9 +93,7 @@ def combinations(input, r=2, with_replacement=False):
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
         return input.new_empty((0,))
-    choose = (
-        itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    )
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = list(choose(range(len(input)), r))
     index = T.tensor(rows, dtype=dtypes.int64).reshape(len(rows), r)
     return T.stack([T.index_select(input, 0, index[:, i]) for i in range(r)], dim=1)
@@ -142,8 +138,9 @@ def diagflat(input, offset=0):
 
 # ------------------------------------------------------------------------------ triangles
 def _triangle_indices(name, keep, doc):
-    def body(row, col, offset=0, *, dtype=dtypes.int64, layout=None, device="cpu",
-             pin_memory=False):
+    def body(
+        row, col, offset=0, *, dtype=dtypes.int64, layout=None, device="cpu", pin_memory=False
+    ):
         if row < 0 or col < 0:
             which, n = ("row", row) if row < 0 else ("column", col)
             raise RuntimeError(f"{which} must be non-negative, got {n}")
@@ -182,9 +179,7 @@ def unravel_index(indices, shape):
         if low < -numel(shape) or high >= numel(shape):
             raise ValueError(f"'indices' {low}..{high} are out of range for shape {shape}")
     steps = shapes.contiguous_strides(shape)
-    return tuple(
-        (indices // step) % size for step, size in zip(steps, shape, strict=True)
-    )
+    return tuple((indices // step) % size for step, size in zip(steps, shape, strict=True))
 
 
 # -------------------------------------------------------------------------------- repeats

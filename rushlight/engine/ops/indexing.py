@@ -18,9 +18,9 @@ def _plan(self, indices):
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {listed}"
         ) from None
     linear = None
-    for d in at:
+    for k, d in enumerate(at):
         _check_index_dtype(indices[d])
-        i = L.broadcast(L.index_in(indices[d], self.shape[d]), shape)
+        i = L.broadcast(L.index_in(indices[d], self.shape[d], k), shape)
         linear = i if linear is None else linear * self.shape[d] + i
     x = L.permute(self, at + rest)
     x = L.reshape(x, (numel([self.shape[d] for d in at]), *(self.shape[d] for d in rest)))

@@ -14,6 +14,7 @@ def _common(tensors):
     "cat(Tensor[] tensors, int dim=0) -> Tensor",
     variants="function,out",
     aliases=("concat", "concatenate"),
+    out="apart",
     strides=lambda metas, out: [_cat_strides(metas, out[0])],
 )
 def cat(tensors, dim):

@@ -26,8 +26,9 @@ class _Targets:
         self.classes = scores.shape[self.axis]
         target = L.cast(target, dtypes.int64)
         ignored = L.eq(target, L.like(target, ignore_index))
-        outside = L.where(target < 0, L.like(target, self.classes), target)
-        self.index = L.index_in(L.where(ignored, L.like(target, 0), outside), self.classes)
+        target = L.where(ignored, L.like(target, 0), target)
+        says = "Target {} is out of bounds."
+        self.index = L.index_in(target, self.classes, says=says, negative=False)
         self.valid = L.logical_not(ignored)
         self.weights = None if weight is None else L.take(wide(weight), self.index)
 
@@ -88,6 +89,7 @@ def _index_slope(g, logp, target, weight, how, ignore_index, smoothing):
 
     def spread(values):
         return L.broadcast(L.unsqueeze(values, targets.axis), logp.shape)
+
     zero = L.like(logp, 0)
     hit = L.where(targets.is_target(logp), -spread(targets.weighted(each)), zero)
     if smoothing == 0:
@@ -104,8 +106,9 @@ def _check_targets(scores, target, weight, name):
         raise ValueError(f"Expected 1 or more dimensions (got {scores.ndim})")
     if scores.ndim > 1 and (not target.ndim or scores.shape[0] != target.shape[0]):
         got = target.shape[0] if target.ndim else 0
-        raise ValueError(f"Expected input batch_size ({scores.shape[0]}) to match target "
-                         f"batch_size ({got}).")
+        raise ValueError(
+            f"Expected input batch_size ({scores.shape[0]}) to match target batch_size ({got})."
+        )
     expected = () if scores.ndim == 1 else (scores.shape[0], *scores.shape[2:])
     if tuple(target.shape) != expected:
         if scores.ndim <= 2:
@@ -119,19 +122,25 @@ def _check_targets(scores, target, weight, name):
 def _check_weight(scores, weight):
     classes = scores.shape[1 if scores.ndim > 1 else 0]
     if weight is not None and tuple(weight.shape) != (classes,):
-        raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or "
-                           f"no classes but got weight tensor of shape: {list(weight.shape)}")
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {classes} classes or "
+            f"no classes but got weight tensor of shape: {list(weight.shape)}"
+        )
     if weight is not None and weight.dtype is not scores.dtype:
-        raise RuntimeError(f"expected scalar type {scores.dtype.type_name} but found "
-                           f"{weight.dtype.type_name}")
+        raise RuntimeError(
+            f"expected scalar type {scores.dtype.type_name} but found {weight.dtype.type_name}"
+        )
 
 
-_NLL = ("Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, "
-        "int ignore_index=-100, bool? reduce=None, str reduction='mean'")
+_NLL = (
+    "Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, "
+    "int ignore_index=-100, bool? reduce=None, str reduction='mean'"
+)
 
 
-def _nll_gradient(grads, outputs, input, target, weight, size_average, ignore_index, reduce,
-                  reduction):
+def _nll_gradient(
+    grads, outputs, input, target, weight, size_average, ignore_index, reduce, reduction
+):
     how = chosen_reduction(reduction, size_average, reduce)
     return {"input": _index_slope(grads[0], wide(input), target, weight, how, ignore_index, 0)}
 
@@ -150,9 +159,18 @@ def nll_loss(input, target, weight, size_average, ignore_index, reduce, reductio
 
 
 # --------------------------------------------------------------------------- cross-entropy
-def _cross_entropy_gradient(grads, outputs, input, target, weight, size_average, ignore_index,
-                            reduce,
-                            reduction, label_smoothing):
+def _cross_entropy_gradient(
+    grads,
+    outputs,
+    input,
+    target,
+    weight,
+    size_average,
+    ignore_index,
+    reduce,
+    reduction,
+    label_smoothing,
+):
     how = chosen_reduction(reduction, size_average, reduce)
     x = wide(input)
     axis = 1 if x.ndim > 1 else 0
@@ -202,14 +220,22 @@ def _probability_slopes(g, logp, target, weight, how, smoothing):
         return each * chance, {"target": each * logp * (1 - smoothing)}
     scale = _class_weights(weight, logp, axis)
     others = [d for d in range(logp.ndim) if d != axis]
-    return each * chance * scale, {"target": each * logp * scale * (1 - smoothing),
-                                   "weight": L.sum_(each * logp * chance, others)}
+    return each * chance * scale, {
+        "target": each * logp * scale * (1 - smoothing),
+        "weight": L.sum_(each * logp * chance, others),
+    }
 
 
-@operator(f"cross_entropy({_NLL}, float label_smoothing=0.0) -> Tensor", variants="nn",
-          vjp=_cross_entropy_gradient, structural=("label_smoothing",), node="NllLossBackward0")
-def cross_entropy(input, target, weight, size_average, ignore_index, reduce, reduction,
-                  label_smoothing):
+@operator(
+    f"cross_entropy({_NLL}, float label_smoothing=0.0) -> Tensor",
+    variants="nn",
+    vjp=_cross_entropy_gradient,
+    structural=("label_smoothing",),
+    node="NllLossBackward0",
+)
+def cross_entropy(
+    input, target, weight, size_average, ignore_index, reduce, reduction, label_smoothing
+):
     """Cross-entropy between softmax(input) and the targets.
 
     Args:
@@ -235,27 +261,42 @@ def cross_entropy(input, target, weight, size_average, ignore_index, reduce, red
         return L.cast(_probability_total(logp, target, weight, how, label_smoothing), input.dtype)
     _check_targets(input, target, weight, "nll_loss")
     logp = log_softmax_values(wide(input), axis)
-    return L.cast(_index_total(logp, target, weight, how, ignore_index, label_smoothing),
-                  input.dtype)
+    return L.cast(
+        _index_total(logp, target, weight, how, ignore_index, label_smoothing), input.dtype
+    )
 
 
 def _check_probabilities(input, target, weight, ignore_index):
     need_floating(input, "log_softmax_lastdim_kernel_impl")
     if target.dtype.category != dtypes.FLOAT:
-        raise RuntimeError("Expected floating point type for target with class probabilities, got "
-                           f"{target.dtype.type_name}")
+        raise RuntimeError(
+            "Expected floating point type for target with class probabilities, got "
+            f"{target.dtype.type_name}"
+        )
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
     classes = input.shape[1 if input.ndim > 1 else 0]
     if weight is not None and tuple(weight.shape) != (classes,):
-        raise RuntimeError("cross_entropy: weight tensor should be defined either for all "
-                           f"{classes} classes or no classes but got weight tensor of shape: "
-                           f"{list(weight.shape)}")
+        raise RuntimeError(
+            "cross_entropy: weight tensor should be defined either for all "
+            f"{classes} classes or no classes but got weight tensor of shape: "
+            f"{list(weight.shape)}"
+        )
 
 
 @composite("nn")
-def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None,
-                         reduction="mean", ignore_index=None, label_smoothing=0.0, options=None):
+def linear_cross_entropy(
+    input,
+    linear_weight,
+    target,
+    *,
+    linear_bias=None,
+    weight=None,
+    reduction="mean",
+    ignore_index=None,
+    label_smoothing=0.0,
+    options=None,
+):
     """cross_entropy of ``linear(input, linear_weight, linear_bias)``.
 
     `options` only chooses how PyTorch splits the work; the result is the same.
@@ -263,34 +304,50 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
     if not 1 <= input.ndim <= 2:
         raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.ndim}")
     if linear_weight.ndim < 2:
-        raise RuntimeError("expected linear_weight with dimensionality at least 2, got "
-                           f"{linear_weight.ndim}")
+        raise RuntimeError(
+            f"expected linear_weight with dimensionality at least 2, got {linear_weight.ndim}"
+        )
     if input.shape[-1] != linear_weight.shape[-1]:
-        raise RuntimeError("expected equal input and linear_weight last dimensions (in_features), "
-                           f"got {input.shape[-1]} and {linear_weight.shape[-1]}, respectively")
+        raise RuntimeError(
+            "expected equal input and linear_weight last dimensions (in_features), "
+            f"got {input.shape[-1]} and {linear_weight.shape[-1]}, respectively"
+        )
     classes = linear_weight.shape[:-1]
     if linear_bias is not None and linear_bias.shape != classes:
-        raise RuntimeError(f"expected linear_bias shape {tuple(classes)}, got "
-                           f"{tuple(linear_bias.shape)}")
+        raise RuntimeError(
+            f"expected linear_bias shape {tuple(classes)}, got {tuple(linear_bias.shape)}"
+        )
     if len(classes) > 1 and input.ndim == 1:
-        raise RuntimeError(f"K-dimensional loss defined by linear_weight shape "
-                           f"{tuple(linear_weight.shape)} requires batched input, "
-                           f"(N, {input.shape[-1]}), got unbatched input with shape "
-                           f"{tuple(input.shape)}")
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape "
+            f"{tuple(linear_weight.shape)} requires batched input, "
+            f"(N, {input.shape[-1]}), got unbatched input with shape "
+            f"{tuple(input.shape)}"
+        )
     logits_shape = (*input.shape[:-1], *classes)
     if tuple(target.shape) == logits_shape and ignore_index is not None:
         raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
     rows = linear_weight.reshape(-1, input.shape[-1])
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     logits = T.nn.linear(input, rows, bias).reshape(logits_shape)
-    return T.nn.cross_entropy(logits, target, weight, None,
-                              -100 if ignore_index is None else ignore_index, None, reduction,
-                              label_smoothing)
+    return T.nn.cross_entropy(
+        logits,
+        target,
+        weight,
+        None,
+        -100 if ignore_index is None else ignore_index,
+        None,
+        reduction,
+        label_smoothing,
+    )
 
 
 # --------------------------------------------------------------------------------- margins
-@operator("multi_margin_loss(Tensor input, Tensor target, int p=1, float margin=1.0, "
-          f"Tensor? weight=None, {LEGACY}) -> Tensor", variants="nn")
+@operator(
+    "multi_margin_loss(Tensor input, Tensor target, int p=1, float margin=1.0, "
+    f"Tensor? weight=None, {LEGACY}) -> Tensor",
+    variants="nn",
+)
 def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, reduction):
     """Sum over other classes of ``max(0, margin - x[target] + x[class]) ** p``, divided by C."""
     how = chosen_reduction(reduction, size_average, reduce)
@@ -300,15 +357,18 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
         raise ValueError("weight must be one-dimensional")
     rows = _rows(input, "multi_margin_loss")
     if target.ndim > 1 or math.prod(target.shape) != rows.shape[0]:
-        raise RuntimeError("multi_margin_loss: target tensor should be 1-D with size equal to the "
-                           "number of input samples (batch size). Expected target size "
-                           f"[{rows.shape[0]}], but got {list(target.shape)}. Input has shape "
-                           f"{list(input.shape)}.")
+        raise RuntimeError(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the "
+            "number of input samples (batch size). Expected target size "
+            f"[{rows.shape[0]}], but got {list(target.shape)}. Input has shape "
+            f"{list(input.shape)}."
+        )
     if target.dtype is not dtypes.int64:
         raise RuntimeError(f"expected scalar type Long but found {target.dtype.type_name}")
     if weight is not None and weight.shape[0] != rows.shape[1]:
-        raise RuntimeError(f"inconsistent weight size, expected {rows.shape[1]} but got "
-                           f"{list(weight.shape)}")
+        raise RuntimeError(
+            f"inconsistent weight size, expected {rows.shape[1]} but got {list(weight.shape)}"
+        )
     targets = _Targets(rows, L.reshape(target, (rows.shape[0],)), weight, -1 << 40)
     own = L.broadcast(L.unsqueeze(targets.picked(rows), 1), rows.shape)
     gap = number_like(margin, rows) - own + rows
@@ -322,8 +382,10 @@ def _rows(input, name):
     """(N, C) of a scalar, a vector or a matrix of scores."""
     need_floating(input, name)
     if input.ndim > 2 or 0 in input.shape[1:] or tuple(input.shape) == (0,):
-        raise RuntimeError("Expected non-empty vector or matrix with optional 0-dim batch size, "
-                           f"but got: {list(input.shape)}")
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, "
+            f"but got: {list(input.shape)}"
+        )
     x = wide(input)
     return x if x.ndim == 2 else L.reshape(x, (1, math.prod(x.shape)))
 
@@ -334,8 +396,9 @@ def multilabel_margin_loss(input, target, size_average, reduce, reduction):
     how = chosen_reduction(reduction, size_average, reduce)
     rows = _rows(input, "multilabel_margin_loss")
     if target.shape != input.shape:
-        raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: "
-                           f"{list(input.shape)}")
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
     n, classes = rows.shape
     index = L.reshape(L.cast(target, dtypes.int64), (n, classes))
     listed = L.cast(L.scan(L.cast(index >= 0, dtypes.int64), 1, "min"), dtypes.bool_)
@@ -351,8 +414,12 @@ def multilabel_margin_loss(input, target, size_average, reduce, reduction):
     return reduced(values if input.ndim == 2 else L.reshape(values, ()), how, input.dtype)
 
 
-@operator(f"multilabel_soft_margin_loss(Tensor input, Tensor target, Tensor? weight=None, {LEGACY})"
-          " -> Tensor", variants="nn", node="MeanBackward0")
+@operator(
+    f"multilabel_soft_margin_loss(Tensor input, Tensor target, Tensor? weight=None, {LEGACY})"
+    " -> Tensor",
+    variants="nn",
+    node="MeanBackward0",
+)
 def multilabel_soft_margin_loss(input, target, weight, size_average, reduce, reduction):
     """Mean over classes of binary cross-entropies of sigmoid(input)."""
     how = chosen_reduction(reduction, size_average, reduce)

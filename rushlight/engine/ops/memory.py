@@ -2,7 +2,7 @@
 
 from ..base import dtypes, shapes
 from ..ir import lang as L
-from .record import mutation, operator
+from .record import composite, mutation, operator
 
 
 def _like_self(metas, out_shapes):
@@ -33,13 +33,13 @@ def channels_last_copy(self):
 
 
 @operator(
-    "_to_copy(Tensor self, *, dtype dtype) -> Tensor",
+    "_to_copy(Tensor self, *, dtype dtype, Device? device=None) -> Tensor",
     strides=_like_self,
     variants="internal",
     node="ToCopyBackward0",
 )
-def to_copy(self, dtype):
-    """A copy in another dtype."""
+def to_copy(self, dtype, device):
+    """A copy in another dtype, or on another device."""
     return L.cast(self, dtype)
 
 
@@ -132,3 +132,17 @@ def zero(self):
 def draw(self, values, node):
     """Every element becomes the drawn value; gradients stop here."""
     return values
+
+
+def _function_of(method):
+    """A method under torch.<name>."""
+
+    def call(input, *args, **kwargs):
+        return getattr(input, method)(*args, **kwargs)
+
+    call.__doc__ = f"``input.{method}(...)``."
+    composite("function", name=method)(call)
+
+
+for _method in ("as_strided_", "detach_", "resize_as_", "zero_"):
+    _function_of(_method)

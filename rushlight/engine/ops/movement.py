@@ -1,9 +1,9 @@
 """Rearranging elements: flatten, flip, roll, repeat, triangles and their kin."""
 
 from ..base import shapes
-from ..base.shapes import numel, unique_dims, wrap_dim
+from ..base.shapes import contiguous_strides, numel, unique_dims, wrap_dim
 from ..ir import lang as L
-from .record import T, composite, operator
+from .record import T, composite, mutation, operator
 from .reduce import sum_
 
 
@@ -56,9 +56,9 @@ def reshape_as(input, other):
 
 
 @composite()
-def broadcast_to(input, size):
+def broadcast_to(input, *sizes, size=None):
     """`input` expanded to a shape."""
-    return input.expand(size)
+    return input.expand(*sizes) if size is None else input.expand(size)
 
 
 @composite("function")
@@ -142,6 +142,8 @@ def roll(self, shifts, dims):
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}"
         )
+    if not self.ndim:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     for shift, d in zip(shifts, dims, strict=True):
         self = _rolled(self, wrap_dim(d, self.ndim), shift)
     return self
@@ -197,6 +199,23 @@ _triangle("tril", lambda offset, k: offset <= k, "The lower triangle; the rest i
 _triangle("triu", lambda offset, k: offset >= k, "The upper triangle; the rest is 0.")
 
 
+@mutation("fill_diagonal(Tensor self, Scalar fill_value, bool wrap=False) -> Tensor")
+def fill_diagonal(self, fill_value, wrap):
+    """The main diagonal becomes a number; in a tall matrix it starts again below with `wrap`."""
+    if self.ndim < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if self.ndim > 2 and len(set(self.shape)) != 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    step = sum(contiguous_strides(self.shape))
+    count = numel(self.shape)
+    place = L.reshape(L.iota(self, count), self.shape)
+    hit = L.eq(L.rem(place, L.like(place, max(step, 1))), L.like(place, 0))
+    rows, columns = self.shape[0], self.shape[1]
+    if self.ndim == 2 and rows > columns and not wrap:
+        hit = hit & L.lt(place, L.like(place, columns * columns))
+    return L.where(hit, L.broadcast(L.cast(fill_value, self.dtype), self.shape), self)
+
+
 @composite("method")
 def sum_to_size(input, *size):
     """Sum over what broadcasting a tensor of `size` to this one repeats."""
@@ -208,11 +227,13 @@ def sum_to_size(input, *size):
             f"size {{{list(size)}}} is not expandable to size {{{list(input.shape)}}}."
         )
     dims = [d for d in range(input.ndim) if d < lead or size[d - lead] != input.shape[d]]
+    if not size:
+        return input.sum()
     out = input.sum(dims, True) if dims else input
     return out.reshape(tuple(size))
 
 
-@composite()
+@composite("function,method,out")
 def diag(input, diagonal=0):
     """A vector on the diagonal of a matrix, or the diagonal of a matrix."""
     if input.ndim == 1:

@@ -60,6 +60,7 @@ class Op:
         promotes=None,
         layout=None,
         seen_as=None,
+        out="any",
         numbers=("other",),
     ):
         self.kind, self.schema_text, self.body = kind, schema, body
@@ -75,6 +76,7 @@ class Op:
         self.layout = (
             layout  # like strides, from the tagged arguments: (arguments, shapes) -> strides
         )
+        self.out = out  # what out= must be: "any", "apart" (from the operands), "exact" (dtype too)
         self.seen_as = seen_as  # views of another dtype: dtype -> dtype
         self.numbers = frozenset(numbers)  # pointwise: Tensor parameters that may be Python numbers
         self.calls, self.inplace_calls, self.shadow_calls = {}, {}, {}
@@ -139,14 +141,15 @@ mutation = _decorator(
 )  # exists only in place; body: self's new value
 
 
-def composite(variants="function,method", name=None, **fields):
-    """A Python function of Tensors under its own name and signature (first parameter `input`)."""
+def composite(variants="function,method", name=None, schema=None, **fields):
+    """A Python function of Tensors under its own name and signature (first parameter `input`); with
+    a `schema`, one more overload of a name that has records."""
 
     def wrap(body):
         return _register(
             Op(
                 "composite",
-                (name or body.__name__.strip("_")) + "(",
+                schema or (name or body.__name__.strip("_")) + "(",
                 body,
                 variants=variants,
                 **fields,

@@ -3,7 +3,7 @@
 from ..base import dtypes
 from ..base.shapes import numel, wrap_dim
 from ..ir import lang as L
-from .gathering import as_vectors, check_index
+from .gathering import along, as_vectors, check_index
 from .record import operator
 
 _FORMS = "function,method,inplace,out"
@@ -84,7 +84,7 @@ def scatter_reduce(self, dim, index, src, reduce, include_self):
             f"apart from dimension {d} and to be no larger than src {list(src.shape)}"
         )
     source = L.slice_(source, [0] * i.ndim, i.shape)
-    places = L.linear_index(x.shape, L.index_in(i, x.shape[d]), d)
+    places = L.linear_index(x.shape, along(i, x, d), d)
     flat = L.reshape(x, (numel(x.shape),))
     return L.reshape(_reduced(flat, places, source, reduce, include_self), self.shape)
 
@@ -118,7 +118,7 @@ def index_reduce(self, dim, index, source, reduce, include_self):
             "index_reduce_(): Number of indices should be equal to self.size(dim), and the other "
             "sizes of self and source should agree"
         )
-    out = _reduced(x, L.index_in(i, x.shape[0]), source, reduce, include_self)
+    out = _reduced(x, L.index_in(i, x.shape[0], d), source, reduce, include_self)
     return L.reshape(L.move_axis(out, 0, d), self.shape)
 
 
@@ -159,7 +159,7 @@ def put(self, index, source, accumulate):
 def masked_scatter(self, mask, source):
     """self with the next element of `source` wherever the bool mask (broadcast) holds.
 
-    Raises: IndexError, when the result is computed, where `source` has too few elements.
+    Raises: RuntimeError, when the result is computed, where `source` has too few elements.
     """
     if source.dtype is not self.dtype:
         raise RuntimeError(
@@ -176,5 +176,7 @@ def masked_scatter(self, mask, source):
     number = L.reshape(L.scan(hits, 0, "sum"), x.shape)  # 1 for the first place, 2, ..
     flat = L.reshape(source, (numel(source.shape),))
     flat = L.concat([L.const(source.graph, 0, source.dtype, (1,)), flat], 0)
-    chosen = L.take(flat, L.index_in(L.where(mask, number, 0), flat.shape[0]))
+    says = "masked_scatter: expected source to have one element per True of the mask, got too few"
+    places = L.index_in(L.where(mask, number, 0), flat.shape[0], 0, says, RuntimeError)
+    chosen = L.take(flat, places)
     return L.where(mask, chosen, x)

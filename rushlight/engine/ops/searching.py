@@ -11,7 +11,7 @@ _OPTIONS = "bool out_int32=False, bool right=False"
 def _check_side(side, right):
     if side not in (None, "left", "right"):
         raise RuntimeError(
-            "torch.searchsorted(): side can only be 'left' or 'right' but got " f"{side}"
+            f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
         )
     if side == "left" and right:
         raise RuntimeError(
@@ -99,9 +99,7 @@ def searchsorted_scalar(sorted_sequence, self, out_int32, right, side, sorter):
 
 def _check_boundaries(boundaries):
     if boundaries.ndim != 1:
-        raise RuntimeError(
-            f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})"
-        )
+        raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
 
 
 @operator(
@@ -180,6 +178,12 @@ def isin_of_scalar(element, test_elements, assume_unique, invert):
 def argwhere(input):
     """Positions of the nonzero elements, (n, ndim) int64."""
     return T.nonzero(input)
+
+
+@composite("function", schema="where(Tensor condition) -> Tensor[]")
+def where_positions(condition):
+    """Positions where the condition holds: one vector per dimension."""
+    return T.nonzero(condition, as_tuple=True)
 
 
 @operator(

@@ -26,8 +26,15 @@ def _as_python(given):
 
 
 @composite()
-def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sections=None,
-                 tensor_indices_or_sections=None):
+def tensor_split(
+    input,
+    indices_or_sections=None,
+    dim=0,
+    *,
+    indices=None,
+    sections=None,
+    tensor_indices_or_sections=None,
+):
     """Views cut at indices, or `sections` pieces whose sizes differ by at most one.
 
     Args:
@@ -53,9 +60,7 @@ def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sectio
         bounds = [0, *map(int, given), size]
     else:
         if given <= 0:
-            raise RuntimeError(
-                f"number of sections must be larger than 0, got {given}"
-            )
+            raise RuntimeError(f"number of sections must be larger than 0, got {given}")
         bounds = _sections(size, int(given))
     return tuple(T.slice(input, d, lo, hi, 1) for lo, hi in zip(bounds, bounds[1:], strict=False))
 

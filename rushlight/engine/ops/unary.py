@@ -126,6 +126,7 @@ unary(
     lambda x: x - L.trunc(x),
     "Fractional part, with the sign of x.",
     ref=lambda x: x - np.trunc(x),
+    dtypes=_no_complex,
 )
 
 

@@ -101,6 +101,8 @@ def narrow(input, dim, start, length):
     """`length` elements from `start` along a dimension."""
     if not input.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if T.is_tensor(start) and (start.ndim or start.dtype.category != dtypes.INT):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     d, lo = narrow_range(input.shape, dim, int(start), length)
     return T.slice(input, d, lo, lo + length, 1)
 

@@ -2,9 +2,15 @@
 
 import numpy as np
 
-from . import host_ctc, host_fft, host_ldl, host_linalg
+from . import host_ctc, host_fft, host_ldl, host_linalg, host_search
 
-TABLE = {**host_ctc.TABLE, **host_linalg.TABLE, **host_ldl.TABLE, **host_fft.TABLE}
+TABLE = {
+    **host_ctc.TABLE,
+    **host_linalg.TABLE,
+    **host_ldl.TABLE,
+    **host_fft.TABLE,
+    **host_search.TABLE,
+}
 
 
 def host_function(function):

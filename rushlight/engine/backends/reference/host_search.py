@@ -42,7 +42,6 @@ def histogram(x, *rest, how, weighted):
     the weights.  Bins are half open, the last one closed; points outside are left out."""
     edges = rest[: x.shape[1]]
     weight = rest[-1].reshape(-1) if weighted else np.ones(len(x), x.dtype)
-    x = _comparable(x)
     inside = np.ones(len(x), bool)
     for column, e in zip(x.T, edges, strict=True):
         inside &= (column >= e[0]) & (column <= e[-1])
@@ -72,6 +71,24 @@ def _seen(x, dtype):
     return (*x.shape[:-1], x.shape[-1] * x.itemsize // dtype.itemsize)
 
 
+def logcumsumexp(x, axis):
+    """Running log of a sum of exponentials; half types round once per element."""
+    if x.dtype.kind != "c":
+        wide = _comparable(x)
+        return (np.logaddexp.accumulate(wide, axis, dtype=wide.dtype).astype(x.dtype),)
+    out = np.array(np.moveaxis(x, axis, 0))
+    for i in range(1, len(out)):
+        out[i] = _complex_logaddexp(out[i - 1], out[i])
+    return (np.moveaxis(out, 0, axis),)
+
+
+def _complex_logaddexp(a, b):
+    high, low = np.where(a.real >= b.real, a, b), np.where(a.real >= b.real, b, a)
+    same = np.isinf(high.real) & (high == low)
+    return np.where(same, high, high + np.log1p(np.exp(low - high)))
+
+
 TABLE = {
-    f.__name__: f for f in (searchsorted, isin, nonzero_static, histogram, reinterpret)
+    f.__name__: f
+    for f in (searchsorted, isin, nonzero_static, histogram, reinterpret, logcumsumexp)
 }

@@ -169,15 +169,13 @@ def cast(x, dtype):
 
 
 @rule
-def clamp_index(index, size, origin=None):
-    bad = (index < -size) | (index >= size)
+def clamp_index(index, size, refusal, negative, origin=None):
+    bad = (index < (-size if negative else 0)) | (index >= size)
     if bad.any():
         name, line = origin or ("index", None)
-        at = f" (recorded at {line[0]}:{line[1]})" if line else ""
-        raise IndexError(
-            f"{name}(): index {int(index[bad].flat[0])} is out of bounds for dimension "
-            f"with size {size}{at}"
-        )
+        at = f", recorded at {line[0]}:{line[1]}" if line else ""
+        error, says = refusal
+        raise error(f"{says.format(int(index[bad].flat[0]))} ({name}(){at})")
     return np.where(index < 0, index + size, index)
 
 
