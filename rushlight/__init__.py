@@ -21,6 +21,7 @@ _ROOMS = (
     "fft",
     "backends",
     "cuda",
+    "_C",
     "overrides",
     "vision",
     "interop",

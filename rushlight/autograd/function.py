@@ -1,8 +1,11 @@
 """``torch.autograd.Function``: operators with a backward written by hand."""
 
+import warnings
+
 from ..engine.base import dtypes
 from ..engine.record import state
 from ..frontend.creation import full_array
+from ..frontend.dispatch import note_forward
 from ..frontend.graph import NamedNode, Saved, edge
 from ..frontend.inplace import check_inplace, rebase_history
 from ..frontend.modes import no_grad
@@ -29,7 +32,8 @@ class FunctionNode(NamedNode):
         ctx = self.context
         if ctx._materialize:
             grads = [
-                _zeros(m) if g is None else g for g, m in zip(grads, self.output_metas, strict=True)
+                _zeros(m) if g is None and m is not None else g
+                for g, m in zip(grads, self.output_metas, strict=True)
             ]
         found = ctx._cls._run_backward(ctx, *grads)
         found = found if isinstance(found, tuple) else (found,)
@@ -45,11 +49,20 @@ class FunctionNode(NamedNode):
                 f"function {self._name} returned an incorrect number of gradients "
                 f"(expected {wanted}, got {len(found)})"
             )
+        for i, (g, t) in enumerate(zip(found, ctx._is_tensor, strict=True)):
+            if g is not None and not t:
+                raise RuntimeError(
+                    f"function {self._name} returned a gradient different than None at position "
+                    f"{i + 1}, but the corresponding forward input was not a Variable"
+                )
         out = [g for g, t in zip(found, ctx._is_tensor, strict=True) if t]
         for i, (g, meta) in enumerate(zip(out, self.input_metas, strict=True)):
             if g is not None and self.edges[i] is not None:
                 out[i] = _fit(g, meta, self._name, i)
         return out
+
+    def __repr__(self):
+        return f"<torch.autograd.function.{self._name} object at {id(self):#x}>"
 
     def release(self):
         if self.context._saved:
@@ -67,7 +80,7 @@ def _zeros(meta):
 
 def _fit(g, meta, name, i):
     if not isinstance(g, Tensor):
-        raise TypeError(f"{name}: expected Tensor gradients, got {type(g).__name__}")
+        raise RuntimeError(f"{name}: expected Variable or None (got {type(g).__name__})")
     if g.shape != meta.shape:
         try:
             g = g.sum_to_size(meta.shape)
@@ -147,9 +160,18 @@ class Function:
     generate_vmap_rule = False
 
     def __init__(self, *args, **kwargs):
+        warnings.warn(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all "
+            "static, so you should invoke them on the class itself. Instantiating an autograd "
+            "function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args, **kwargs):
         raise RuntimeError(
-            f"{type(self).__name__} should not be instantiated. Methods on autograd "
-            "functions are all static, so you should invoke them on the class itself."
+            "Legacy autograd function with non-static forward method is deprecated. Please use "
+            "new-style autograd function with static forward method."
         )
 
     @staticmethod
@@ -230,6 +252,8 @@ def _node(cls, ctx, tensors, outputs):
         len(outputs),
     )
     node.context, node.freed = ctx, False
+    if state.anomaly:
+        note_forward(node)
     node.input_metas = [t._meta.plain for t in tensors]
     node.output_metas = [t._meta.plain if isinstance(t, Tensor) else None for t in outputs]
     return node
@@ -238,7 +262,12 @@ def _node(cls, ctx, tensors, outputs):
 def _output(ctx, node, t, k, tensors):
     """An output with its place in the graph: changed inputs, returned inputs, fresh results."""
     if any(t is d for d in ctx._dirty):
+        if node is not None and t._fn is None and t._rg:
+            raise RuntimeError(
+                "a leaf Variable that requires grad has been used in an in-place operation."
+            )
         check_inplace(t, node is not None)
+        t._vc.version += 1
         if not any(t is s for s in tensors):
             raise RuntimeError(
                 "Some elements marked as dirty during the forward method were not "

@@ -106,8 +106,8 @@ def gradcheck(
     inputs = _tuple(inputs)
     if not _differentiable(inputs):
         raise ValueError(
-            "gradcheck expects at least one of the inputs to require gradient, but none of "
-            "the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them "
+            "have requires_grad=True."
         )
     try:
         _check_all(func, inputs, eps, atol, rtol, nondet_tol)

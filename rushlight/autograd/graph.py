@@ -1,6 +1,9 @@
 """``torch.autograd.graph``: nodes, and hooks on what is saved for backward."""
 
+import weakref
+
 from ..engine.record import state
+from ..frontend.backward import reached_now
 from ..frontend.graph import Node, edge  # noqa: F401
 from ..frontend.hooks import RemovableHandle
 
@@ -70,20 +73,20 @@ def register_multi_grad_hook(tensors, fn, *, mode="all"):
     """Call `fn` with the gradients of `tensors` when all are known (or with the first: "any")."""
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
-    found = {}
+    known: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # pass -> {position: gradient}
 
     def collect(i):
         def hook(g):
+            run, _ = reached_now(tensors[i])
+            found = known.setdefault(run, {})
+            found[i] = g
             if mode == "any":
-                if not found:
-                    found[i] = g
+                if len(found) == 1:
                     fn(g)
                 return
-            found[i] = g
-            if len(found) == len(tensors):
-                grads = [found.get(k) for k in range(len(tensors))]
-                found.clear()
-                fn(grads)
+            if len(found) == sum(reached_now(t)[1] for t in tensors):
+                del known[run]
+                fn([found.get(k) for k in range(len(tensors))])
 
         return hook
 

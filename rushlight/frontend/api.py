@@ -55,6 +55,17 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .factories import (
+    bartlett_window,
+    blackman_window,
+    empty_permuted,
+    hamming_window,
+    hann_window,
+    kaiser_window,
+    tril_indices,
+    triu_indices,
+)
+from .factories import range_ as range  # noqa: A004
 from .formats import (
     LAYOUTS,
     channels_last,
@@ -75,9 +86,13 @@ from .info import finfo, iinfo
 from .inplace import overwrite
 from .install import functions, install, public
 from .interchange import as_tensor, asarray, from_dlpack, from_numpy, frombuffer, positions_of
+from .legacy_types import TYPES as _LEGACY_TYPES
+from .legacy_types import set_default_tensor_type
 from .modes import (
     enable_grad,
     inference_mode,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
     is_grad_enabled,
     is_inference_mode_enabled,
     no_grad,
@@ -204,10 +219,40 @@ def split(tensor, split_size_or_sections, dim=0):
     return tensor.split(split_size_or_sections, dim)
 
 
+def is_nonzero(input):
+    """Is the only element of `input` not zero?"""
+    if input.numel() != 1:
+        kind = "no values" if not input.numel() else "more than one value"
+        raise RuntimeError(f"Boolean value of Tensor with {kind} is ambiguous")
+    return input.item() != 0
+
+
 install()
+globals().update(_LEGACY_TYPES)
 globals().update(public["function"])
+_where = public["function"]["where"]
+
+
+def where(condition, *choices, **named):
+    """Elements of `input` where the condition holds, of `other` elsewhere; the condition alone:
+    the positions where it holds, one vector per dimension."""
+    if not choices and not named:
+        return condition.nonzero(as_tuple=True)
+    return _where(condition, *choices, **named)
+
+
 for _name, _function in (("slice_view", functions["slice"]), ("index_values", functions["index"])):
     setattr(Tensor, _name, _function)
+
+
+for _name in (
+    "arange as_strided as_tensor asarray bernoulli binomial clone detach empty empty_like "
+    "empty_permuted empty_strided eye full full_like is_complex is_floating_point is_nonzero "
+    "linspace logspace multinomial normal numel ones ones_like poisson rand rand_like randint "
+    "randint_like randn randn_like randperm result_type scalar_tensor split tensor where zeros "
+    "zeros_like"
+).split():
+    globals()[_name] = overrides.overridable(globals()[_name])
 
 
 def _repr(self, *, tensor_contents=None):

@@ -224,13 +224,24 @@ def run_backward(tensors, grads, keep, create, inputs=None):
     run = _Run([e for e, _ in roots], None if inputs is None else _wanted(inputs), keep, create)
     before = state.grad
     state.grad = create
+    _runs.append(run)
     try:
         for (node, nr), g in roots:
             run.deliver(node, nr, g, foreign=True)
         run.run(dict.fromkeys(node for (node, _), _ in roots))
     finally:
         state.grad = before
+        _runs.remove(run)
     return None if inputs is None else [run.captured.get(i) for i in range(len(inputs))]
+
+
+_runs: list = []  # the passes under way, innermost last
+
+
+def reached_now(t):
+    """(the pass under way, will it bring a gradient to t)."""
+    run, e = _runs[-1], edge(t)
+    return run, e is not None and e[0] in run.reached and run.active(e[0])
 
 
 def _wanted(inputs):
@@ -319,7 +330,21 @@ def backward(
         chosen = _as_tuple(inputs)
         if not chosen:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    if create_graph:
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the "
+            "parameter and its gradient which can cause a memory leak. We recommend using "
+            "autograd.grad when creating the graph to avoid this. If you have to use this "
+            "function, "
+            "make sure to reset the .grad fields of your parameters to None after use to break the "
+            "cycle and avoid the leak.",
+            UserWarning,
+            stacklevel=3,
+        )
     grads = make_grads(tensors, given)
+    for t in chosen or ():
+        if not t.is_leaf:
+            t.retain_grad()
     if chosen is None:
         run_backward(tensors, grads, keep, create_graph)
         return
@@ -327,19 +352,12 @@ def backward(
     before, state.grad = state.grad, create_graph
     try:
         for t, g in zip(chosen, found, strict=True):
-            if g is not None:
-                _accumulate_into(t, g)
+            if g is not None and t.is_leaf:
+                node = edge(t)[0]
+                node.foreign = True
+                node.apply([g], None)
     finally:
         state.grad = before
-
-
-def _accumulate_into(t, g):
-    if t.is_leaf:
-        node = edge(t)[0]
-        node.foreign = True
-        node.apply([g], None)
-    else:
-        t._grad = g.clone() if t._grad is None else t._grad + g
 
 
 def grad(

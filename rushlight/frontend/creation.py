@@ -52,6 +52,21 @@ def get_default_device():
     return _default_device[0]
 
 
+def _enter(place):
+    _outer_devices.append(_default_device[0])
+    _default_device[0] = place
+    return place
+
+
+def _exit(place, *exc):
+    _default_device[0] = _outer_devices.pop()
+
+
+_outer_devices: list = []
+for _name, _member in (("__enter__", _enter), ("__exit__", _exit)):
+    setattr(device, _name, _member)  # ``with torch.device("meta"):``
+
+
 def as_size(size, name="size"):
     """A shape from ``f(2, 3)`` or ``f((2, 3))``; negative sizes are refused."""
     if len(size) == 1 and not is_int(size[0]):
@@ -348,9 +363,7 @@ def arange(
     count = max(0, -(-(end - start) // step)) if integral else int(np.ceil((end - start) / step))
     wide = np.float64 if not integral else np.int64
     values = start + np.arange(count, dtype=wide) * wide(step)
-    if as_device(device).type == "meta":
-        return full_array((count,), 0, dtype, as_device(device), requires_grad)
-    made = from_data(values.astype(dtype.np), dtype)
+    made = from_data(values.astype(dtype.np), dtype, as_device(device))
     if out is not None:
         return out.resize_((count,)).copy_(made)
     return finished(made, requires_grad)
@@ -376,7 +389,7 @@ def linspace(
     dtype = as_dtype(dtype, out.dtype if out is not None else get_default_dtype())
     wide = np.complex128 if dtype.is_complex else np.float64
     values = np.asarray(_spaced(start, end, steps, wide))
-    made = from_data(values.astype(dtype.np), dtype)
+    made = from_data(values.astype(dtype.np), dtype, as_device(device))
     if out is not None:
         return out.resize_((steps,)).copy_(made)
     return finished(made, requires_grad)
@@ -410,7 +423,7 @@ def logspace(
     dtype = as_dtype(dtype, out.dtype if out is not None else get_default_dtype())
     wide = np.complex128 if dtype.is_complex else np.float64
     values = np.power(wide(base), _spaced(start, end, steps, wide))
-    made = from_data(values.astype(dtype.np), dtype)
+    made = from_data(values.astype(dtype.np), dtype, as_device(device))
     if out is not None:
         return out.resize_((steps,)).copy_(made)
     return finished(made, requires_grad)
@@ -434,21 +447,20 @@ def eye(
         name, bad = ("n", n) if n < 0 else ("m", m)
         raise RuntimeError(f"{name} must be greater or equal to 0, got {bad}")
     dtype = as_dtype(dtype, out.dtype if out is not None else get_default_dtype())
-    if as_device(device).type == "meta":
-        return full_array((n, m), 0, dtype, as_device(device), requires_grad)
-    made = from_data(np.eye(n, m).astype(dtype.np), dtype)
+    made = from_data(np.eye(n, m).astype(dtype.np), dtype, as_device(device))
     if out is not None:
         return out.resize_((n, m)).copy_(made)
     return finished(made, requires_grad)
 
 
 # ---------------------------------------------------------------------------- from data
-def from_data(array, dtype):
+def from_data(array, dtype, place=cpu):
     """A tensor over an array the caller gives away (copied where it is not plain memory)."""
     flat = np.ascontiguousarray(array).reshape(-1)
     if not flat.flags.writeable:
         flat = flat.copy()
-    return wrap(Storage(dtype, flat.size, cpu, flat), meta_of(array.shape, dtype))
+    held = None if place.type == "meta" else flat
+    return wrap(Storage(dtype, flat.size, place, held), meta_of(array.shape, dtype, None, place))
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
@@ -475,9 +487,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         )
         return finished(made, requires_grad)
     array, found = to_array(data, as_dtype(dtype))
-    made = from_data(array, found)
-    if place.type == "meta":
-        made = full_array(array.shape, 0, found, place)
+    made = from_data(array, found, place)
     return finished(made, requires_grad)
 
 

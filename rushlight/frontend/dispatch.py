@@ -47,6 +47,8 @@ class OpNode(Node):
         if tensors is not None:
             for i in of_inputs:
                 t = clone_self() if i == 0 and clone_self else tensors[i]
+                if t._inference:
+                    refuse_inference()
                 self.saved[i] = (t, t._vc.version) if plain else Saved(t)
         if outputs is not None:
             for i in of_outputs:
@@ -195,8 +197,6 @@ def attach(call, tensors, scalars, outs):
             edges.append((t._fn, t._nr))
         else:
             edges.append(edge(t) if t.requires_grad else None)
-        if t._inference:
-            refuse_inference()
     node = OpNode(call, edges, scalars)
     records = call.records
     for i, t in enumerate(outs):

@@ -80,7 +80,7 @@ class Node:
         return self.seq
 
     def __repr__(self):
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{self.name().rpartition(':')[2]} object at {id(self):#x}>"
 
 
 class NamedNode(Node):
@@ -148,7 +148,8 @@ def stale(t, version, nr, node):
         "one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [{kind} {list(t.shape)}]{of} is at version {t._vc.version}; expected "
         f"version {version} instead. Hint: enable anomaly detection to find the operation "
-        "that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
+        "that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, "
+        "check_nan=False)."
     )
 
 
@@ -158,7 +159,7 @@ class AccumulateGrad(NamedNode):
     __slots__ = ("variable", "foreign")
 
     def __init__(self, leaf):
-        super().__init__("AccumulateGrad", [])
+        super().__init__("torch::autograd::AccumulateGrad", [])
         self.variable = leaf
         self.seq = LAST
         self.foreign = False  # somebody else may hold what arrives (hooks, the caller)

@@ -1,6 +1,8 @@
 """``x[...]`` and ``x[...] = v``: views for ints, slices, None and Ellipsis, then tensors of
 indices."""
 
+import warnings
+
 import numpy as np
 
 from ..engine.base import dtypes
@@ -19,10 +21,20 @@ def getitem(self, key):
 
 def setitem(self, key, value):
     """Write `value` (broadcast, converted) at `key`."""
+    if key is False:
+        return  # nothing is selected
+    if isinstance(value, list | tuple | np.ndarray):
+        raise TypeError(
+            f"can't assign a {type(value).__name__} to a {self.type()} (hint: torch.tensor(value))"
+        )
     viewed, indices = _apply_views(self, key)
     if not isinstance(value, Tensor):
         number = isinstance(value, bool | int | float | complex)
-        value = full_array((), value, self.dtype) if number else tensor(value, dtype=self.dtype)
+        value = (
+            full_array((), value, self.dtype)
+            if number
+            else tensor(value, dtype=self.dtype, device=self.device)
+        )
     if indices is None:
         viewed.copy_(_fit(value, viewed.shape))
         return
@@ -39,10 +51,17 @@ def setitem(self, key, value):
 
 
 def _fit(value, shape):
-    """Leading sizes 1 that the target lacks are dropped, as PyTorch does."""
+    """Leading sizes 1 that the target lacks are dropped, as PyTorch does; the rest must expand."""
     extra = value.ndim - len(shape)
     if extra > 0 and all(n == 1 for n in value.shape[:extra]):
-        return value.reshape(value.shape[extra:])
+        value = value.reshape(value.shape[extra:])
+    for d, (n, m) in enumerate(zip(reversed(value.shape), reversed(shape), strict=False), 1):
+        if n not in (1, m):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({m}) must match the existing size ({n}) at "
+                f"non-singleton dimension {len(shape) - d}.  Target sizes: {list(shape)}.  Tensor "
+                f"sizes: {list(value.shape)}"
+            )
     return value
 
 
@@ -70,7 +89,7 @@ def _apply_views(self, key):
         else:
             if d >= out.ndim:
                 _too_many(self, items)
-            out = _select(out, d, item)
+            out = _select(out, d, item, self.ndim - out.ndim + d)
     if not indices:
         return out, None
     return out, [indices.get(i) for i in range(max(indices) + 1)] if not any(
@@ -99,12 +118,12 @@ def _normal(item):
         return item
     if isinstance(item, np.bool_):
         return bool(item)
+    if isinstance(item, np.ndarray):
+        return from_data(np.array(item), dtypes.from_numpy_dtype(item.dtype))
     if hasattr(item, "__index__"):
         return item.__index__()
     if isinstance(item, list | tuple | range):
         return tensor(list(item)) if len(item) else tensor([], dtype=dtypes.int64)
-    if isinstance(item, np.ndarray):
-        return from_data(np.array(item), dtypes.from_numpy_dtype(item.dtype))
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables "
         f"are valid indices (got {type(item).__name__})"
@@ -152,10 +171,11 @@ def _slice(t, d, item):
     return t.slice_view(d, bounds[0], bounds[1], step)
 
 
-def _select(t, d, i):
+def _select(t, d, i, named):
+    """One position of dimension d, which a refusal calls `named`."""
     size = t.shape[wrap_dim(d, t.ndim)]
     if not -size <= i < size:
-        raise IndexError(f"index {i} is out of bounds for dimension {d} with size {size}")
+        raise IndexError(f"index {i} is out of bounds for dimension {named} with size {size}")
     return t.select(d, i)
 
 
@@ -167,6 +187,13 @@ def positions(t, indices):
             out.append(None)
             d += 1
         elif _is_mask(i):
+            if i.dtype is dtypes.uint8:
+                warnings.warn(
+                    "indexing with dtype torch.uint8 is now deprecated, please use a dtype "
+                    "torch.bool instead.",
+                    UserWarning,
+                    stacklevel=5,
+                )
             for k, n in enumerate(i.shape):
                 if n != t.shape[d + k]:
                     raise IndexError(
@@ -179,7 +206,7 @@ def positions(t, indices):
         else:
             out.append(i)
             d += 1
-    return out
+    return [i if i is None or i.device.type != "cpu" else i.to(t.device) for i in out]
 
 
 def _index(t, indices):

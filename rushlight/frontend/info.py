@@ -27,7 +27,7 @@ class finfo:  # noqa: N801
         self.bits, self.dtype = real.itemsize * 8, real.name
         self.eps, self.max, self.min = float(found.eps), float(found.max), float(found.min)
         self.tiny = self.smallest_normal = float(found.tiny)
-        self.resolution = float(found.resolution)
+        self.resolution = 10.0**-found.precision
 
     def __repr__(self):
         return (

@@ -53,7 +53,7 @@ class CopySlices(NamedNode):
 # ------------------------------------------------------------------------------- checks
 def check_inplace(t, recording):
     """May t be written now?"""
-    if t._inference and not state.inference and (t.requires_grad or recording):
+    if t._inference and not state.inference:
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed."
             "You can make a clone to get a normal tensor before doing inplace update."
@@ -175,9 +175,34 @@ def rebase_history(t, node):
 
 
 # ----------------------------------------------------------------------------------- out=
+def check_out(op, out, operands, results):
+    """Refuse ``out=`` tensors that share memory with an operand, or of another dtype, where the
+    operator's record says so."""
+    pairs = zip(*[v if isinstance(v, tuple | list) else (v,) for v in (out, results)], strict=False)
+    for given, result in pairs:
+        if op.out == "exact" and given.dtype is not result.dtype:
+            raise RuntimeError(
+                f"Expected out tensor to have dtype {result.dtype}, but got {given.dtype} instead"
+            )
+        place = given._meta.plain
+        if has_zero_stride(place.shape, place.strides) or any(
+            given is t or _shares(given, t) for t in operands
+        ):
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to "
+                "tensor refer to a single memory location. Please clone() the tensor before "
+                "performing the operation."
+            )
+
+
+def _shares(a, b):
+    m, n = a._meta.plain, b._meta.plain
+    return a._st is b._st and a._off < b._off + n.extent and b._off < a._off + m.extent
+
+
 def write_out(op_name, out, result):
     """Put a computed result into the tensor given as ``out=``."""
-    if out.requires_grad and state.grad:
+    if state.grad and (out.requires_grad or result.requires_grad):
         raise RuntimeError(
             f"{op_name}(): functions with out=... arguments don't support automatic "
             "differentiation, but one of the arguments requires grad."

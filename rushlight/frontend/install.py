@@ -13,7 +13,7 @@ from ..engine.ops import REGISTRY
 from ..engine.ops.schema import REQUIRED
 from .arguments import SYNONYMS, classify, public_name, reads_tensor
 from .dispatch import choose, finish, infer, run_bound
-from .inplace import finish_inplace, write_out
+from .inplace import check_out, finish_inplace, write_out
 from .overrides import handle_override, has_override
 from .tensor import Tensor
 from .views import finish_view, run_view
@@ -56,7 +56,7 @@ def lazy_function(name, doc, build, module="rushlight"):
 
 
 # ------------------------------------------------------------------------ generated source
-def generate(op, function, form):
+def generate(op, function, form, overloads=None):
     """The Python function of one overload; form is "call", "inplace", "view" or "flag" (torch.nn's
     functions with an ``inplace=False`` argument)."""
     params = op.schema.params
@@ -107,7 +107,7 @@ def generate(op, function, form):
         finish=finish,
         finish_inplace=finish_inplace,
         finish_view=finish_view,
-        slow=_slow_path([op], function, form),
+        slow=_slow_path(overloads or [op], function, form),
     )
     if form == "flag":
         scope["write"] = generate(op, function, "inplace")
@@ -209,6 +209,7 @@ def _slow_path(overloads, function, form):
     name = overloads[0].name + ("_" if form == "inplace" else "")
 
     def slow(args, kwargs):
+        args = tuple([a for a in args if a is not ABSENT])
         if has_override(args, kwargs):
             found = handle_override(function, args, kwargs)
             if found is not NotImplemented:
@@ -217,10 +218,14 @@ def _slow_path(overloads, function, form):
         op, values = choose(overloads, name, args, kwargs)
         if form == "inplace":
             return run_inplace(op, values)
-        result = run_view(op, values) if op.kind == "view" else run_bound(op, values)
-        return result if out is None else put_out(op.name, out, result)
+        result = _RUN.get(op.kind, run_bound)(op, values)
+        return result if out is None else put_out(op, out, result, values.values())
 
     return slow
+
+
+ABSENT = object()  # an argument that another overload of the name does not have
+_RUN = {"view": run_view, "composite": lambda op, values: op.body(**values)}
 
 
 def run_inplace(op, values):
@@ -233,8 +238,11 @@ def run_inplace(op, values):
     return finish_inplace(call, tensors, scalars)
 
 
-def put_out(name, out, result):
-    """Write one result, or several, into ``out=``."""
+def put_out(op, out, result, given):
+    """Write one result, or several, into ``out=``; `given` are the arguments."""
+    name = op.name
+    if op.out != "any" and isinstance(out, Tensor | tuple | list):
+        check_out(op, out, list(_tensors_in(given)), result)
     if isinstance(result, Tensor):
         if not isinstance(out, Tensor):
             raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
@@ -245,13 +253,21 @@ def put_out(name, out, result):
     return type(result)(*written) if hasattr(result, "_fields") else tuple(written)
 
 
+def _tensors_in(given):
+    for v in given:
+        if isinstance(v, Tensor):
+            yield v
+        elif isinstance(v, list | tuple):
+            yield from _tensors_in(v)
+
+
 def general(overloads, function, form):
     """A function that picks its overload from the types of the arguments, and remembers the
     pick."""
     slow, picks = _slow_path(overloads, function, form), {}
 
     def first(args, kwargs, key):
-        if "out" in kwargs and form == "call":
+        if "out" in kwargs and form == "call" or has_override(args, kwargs):
             return slow(args, kwargs)
         op, values = choose(overloads, overloads[0].name, args, kwargs)
         if not form_takes_varargs(op) and not any(
@@ -306,7 +322,9 @@ def composite_function(op):
                 kwargs["input" if target == "self" else target] = kwargs.pop(name)
             out = kwargs.pop("out", None) if takes_out else None
             result = body(*args, **kwargs)
-            return result if out is None else put_out(op.name, out, result)
+            if out is None:
+                return result
+            return put_out(op, out, result, (*args, *kwargs.values()))
 
         parameters = set(inspect.signature(body).parameters)
         return types.FunctionType(_GENERAL, {"slow": lambda args, kwargs: run(*args, **kwargs)})
@@ -332,9 +350,12 @@ def function_of(overloads, form="call"):
     name = first.name + ("_" if form == "inplace" else "")
 
     def build(function):
-        if len(overloads) == 1 and not form_takes_varargs(first):
-            return generate(first, function, "view" if first.kind == "view" else form)
-        return general(overloads, function, form)
+        if form_takes_varargs(first) or any(op.kind != "composite" for op in overloads[1:]):
+            return general(overloads, function, form)
+        made = generate(first, function, "view" if first.kind == "view" else form, overloads)
+        if len(overloads) > 1:  # the others, composites, are found on the slow path
+            made.__defaults__ = (ABSENT,) * made.__code__.co_argcount
+        return made
 
     doc = "\n\n".join(dict.fromkeys(filter(None, (op.__doc__ for op in overloads))))
     return lazy_function(name, doc, build, _home(first))

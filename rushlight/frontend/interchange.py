@@ -111,6 +111,8 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
     """A 1-d tensor over any object with the buffer protocol."""
     found = as_dtype(dtype)
     size = memoryview(buffer).nbytes
+    if not size:
+        raise ValueError(f"both buffer length ({size}) and count ({count}) must not be 0")
     if not 0 <= offset < max(size, 1):
         raise ValueError(
             f"offset ({offset} bytes) must be non-negative and no greater than buffer "
@@ -130,6 +132,8 @@ def item(self):
         raise RuntimeError(
             f"a Tensor with {self._meta.plain.numel} elements cannot be converted to Scalar"
         )
+    if self.device.type == "meta":
+        raise RuntimeError("Tensor.item() cannot be called on meta tensors")
     value = self._array().reshape(-1)[0]
     return float(value) if self.dtype is dtypes.bfloat16 else value.item()
 
@@ -158,16 +162,31 @@ def from_dlpack(ext_tensor):
     """A tensor over another library's memory, through the DLPack protocol."""
     if isinstance(ext_tensor, Tensor):
         return ext_tensor.detach()
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = _Capsule(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):
-        raise NotImplementedError(
-            "from_dlpack needs an object with __dlpack__; bare capsules are not "
-            "supported (hint: pass the array itself)"
+        raise TypeError(
+            f"from_dlpack needs a DLPack capsule or an object with __dlpack__, got "
+            f"{type(ext_tensor).__name__}"
         )
     return from_numpy(np.from_dlpack(ext_tensor))
+
+
+class _Capsule:
+    """A bare capsule of CPU memory, as an object of the protocol."""
+
+    def __init__(self, capsule):
+        self.capsule = capsule
+
+    def __dlpack__(self, **options):
+        return self.capsule
+
+    def __dlpack_device__(self):
+        return (1, 0)
 
 
 def positions_of(input):
     """nonzero's result: reads the values."""
     array = input._array()
     places = np.argwhere(array) if array.ndim else np.zeros((int(bool(array)), 0), np.int64)
-    return from_data(places.astype(np.int64), dtypes.int64)
+    return from_data(places.astype(np.int64), dtypes.int64, input.device)

@@ -9,7 +9,6 @@ import weakref
 from ..engine.base import dtypes, shapes
 from ..engine.base.meta import meta_of
 from ..engine.ops import REGISTRY
-from ..engine.record import state
 from ..engine.record.segment import realise
 from ..engine.runtime.storage import Version, aligned_empty
 from . import creation, interchange
@@ -21,7 +20,7 @@ from .hooks import RemovableHandle
 from .nested import fitting
 from .overrides import handle_override, has_override
 from .tensor import Tensor
-from .views import finish_view, link, run_view
+from .views import finish_view, run_view
 
 _op = {name: {op.overload: op for op in ops} for name, ops in REGISTRY.items()}
 
@@ -111,9 +110,9 @@ def view(self, *shape, dtype=None):
 
 
 def _view_dtype(t, dtype):
+    """The memory as another dtype: no history, and none of its own (as in PyTorch), but the
+    version is shared."""
     meta = t._meta.plain
-    if dtype is meta.dtype:
-        return as_view(t)
     old, new = meta.dtype.itemsize, dtype.itemsize
     shape, strides = list(meta.shape), list(meta.strides)
     offset = t._off
@@ -134,20 +133,22 @@ def _view_dtype(t, dtype):
             offset *= ratio
         else:
             ratio = new // old
-            if shape[-1] % ratio or offset % ratio or any(s % ratio for s in strides[:-1]):
-                raise RuntimeError(
-                    f"self.size(-1) must be divisible by {ratio} to view {meta.dtype} as "
-                    f"{dtype} (different element sizes), but got {shape[-1]}"
-                )
+            for what, n in (
+                ("size(-1)", shape[-1]),
+                ("storage_offset()", offset),
+                *((f"stride({d})", s) for d, s in enumerate(strides[:-1])),
+            ):
+                if n % ratio:
+                    raise RuntimeError(
+                        f"self.{what} must be divisible by {ratio} to view {meta.dtype} as "
+                        f"{dtype} (different element sizes), but got {n}"
+                    )
             shape[-1] //= ratio
             strides = [s // ratio for s in strides[:-1]] + [1]
             offset //= ratio
-    if t.requires_grad and state.grad and meta.dtype.category >= dtypes.FLOAT:
-        raise RuntimeError(
-            "view(dtype) of a tensor that requires grad is not supported; hint: use detach() first"
-        )
-    interchange.export(t)
-    return link(t, meta_of(tuple(shape), dtype, tuple(strides), meta.device), offset)
+    if dtype is not meta.dtype:
+        interchange.export(t)
+    return t._alias(meta_of(tuple(shape), dtype, tuple(strides), meta.device), offset)
 
 
 @method
@@ -257,7 +258,7 @@ def _cast(t, dtype, copy, memory_format):
         warnings.warn(
             "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=4
         )
-    return run_bound(_op["_to_copy"][""], dict(self=t, dtype=dtype))
+    return run_bound(_op["_to_copy"][""], dict(self=t, dtype=dtype, device=None))
 
 
 @method
@@ -287,25 +288,21 @@ def to(
     dtype = creation.as_dtype(dtype, self.dtype)
     place = self.device if device is None else creation.as_device(device)
     if place.type != self.device.type:
-        return _move(self, place, dtype)
+        return _move(self, place, dtype, memory_format)
     return _cast(self, dtype, copy, memory_format)
 
 
-def _move(t, place, dtype):
-    if place.type == "meta":
-        meta = t._meta.plain
-        return creation.full_array(
-            tuple(meta.shape),
-            0,
-            dtype,
-            place,
-            strides=shapes.like_strides(meta.shape, meta.strides),
+def _move(t, place, dtype, memory_format):
+    if t.device.type == "meta":
+        raise NotImplementedError(
+            "Cannot copy out of meta tensor; no data! Please use "
+            "torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving "
+            "module from meta to a different device."
         )
-    raise NotImplementedError(
-        "Cannot copy out of meta tensor; no data! Please use "
-        "torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving "
-        "module from meta to a different device."
-    )
+    moved = run_bound(_op["_to_copy"][""], dict(self=t, dtype=dtype, device=place))
+    if memory_format in (None, preserve_format):
+        return moved
+    return moved.clone(memory_format=memory_format)
 
 
 def _conversion(name, target):
@@ -387,11 +384,13 @@ def resize_(self, *sizes, memory_format=contiguous_format):
     meta = self._meta.plain
     strides = creation.format_strides(shape, memory_format) or shapes.contiguous_strides(shape)
     need = self._off + shapes.extent(shape, strides)
-    if self.requires_grad and shape != tuple(meta.shape):
+    if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
     if meta.device.type != "meta" and need > self._st.size:
         _grow(self._st, need)
     new = meta_of(shape, meta.dtype, strides, meta.device)
+    if shape != tuple(meta.shape):
+        self._vc.version += 1
     self._meta = new.marked() if self._meta.plain is not self._meta else new
     return self
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 
 from ..engine.record import state
 
@@ -29,14 +30,23 @@ class _Mode:
         @functools.wraps(function)
         def run(*args, **kwargs):
             generator = function(*args, **kwargs)
-            sent = None
-            while True:
-                try:
-                    with self.clone():
-                        value = generator.send(sent)
-                except StopIteration as stop:
-                    return stop.value
-                sent = yield value
+            resume, given = generator.send, None
+            try:
+                while True:
+                    try:
+                        with self.clone():
+                            value = resume(given)
+                    except StopIteration as stop:
+                        return stop.value
+                    try:
+                        resume, given = generator.send, (yield value)
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:  # noqa: BLE001  (it is the generator's to handle)
+                        resume, given = generator.throw, error
+            finally:
+                with self.clone():
+                    generator.close()
 
         return run
 
@@ -149,6 +159,12 @@ class detect_anomaly(set_detect_anomaly):  # noqa: N801
     """Anomaly mode for a block."""
 
     def __init__(self, check_nan=True):
+        warnings.warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should "
+            "only be enabled for debugging.",
+            UserWarning,
+            stacklevel=2,
+        )
         super().__init__(True, check_nan)
         self.modes = (state.anomaly, state.anomaly_check_nan)
         state.anomaly, state.anomaly_check_nan = self.before
@@ -170,3 +186,8 @@ def is_inference_mode_enabled():
 def is_anomaly_enabled():
     """Is anomaly detection on?"""
     return state.anomaly
+
+
+def is_anomaly_check_nan_enabled():
+    """Does anomaly detection raise where a gradient has NaN?"""
+    return state.anomaly_check_nan

@@ -177,7 +177,12 @@ def _dtype_of_type(kind):
 
 def _array_of(leaves, dtype):
     if dtype.category == dtypes.INT:
-        return np.array([_integer(v, dtype) for v in leaves], np.int64)
+        found = np.array([_integer(v, dtype) for v in leaves], np.int64)
+        limits = np.iinfo(dtype.np)
+        low = limits.min if dtype.is_signed else -int(limits.max)
+        if found.size and not low <= found.min() <= found.max() <= limits.max:
+            raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
+        return found
     if dtype.category == dtypes.FLOAT and any(
         isinstance(v, complex | np.complexfloating) for v in leaves
     ):

@@ -36,7 +36,7 @@ def _guarded(function):
 
 
 def _foreign(other):
-    return not hasattr(other, "__array__") and not isinstance(other, int | float | complex)
+    return not isinstance(other, int | float | complex) and not hasattr(other, "_meta")
 
 
 def install_operators(Tensor, functions):
@@ -45,7 +45,7 @@ def install_operators(Tensor, functions):
         if target not in functions:
             continue
         function = functions[target]
-        setattr(Tensor, f"__{name}__", function if name in BINARY else _guarded(function))
+        setattr(Tensor, f"__{name}__", _guarded(function))
         if name in COMMUTES:
             setattr(Tensor, f"__r{name}__", function)
         inplace = getattr(Tensor, target + "_", None)

@@ -1,5 +1,7 @@
 """``__torch_function__``: subclasses and modes that see every operator."""
 
+import functools
+
 from ..engine.record import state
 from .tensor import Tensor
 
@@ -111,6 +113,20 @@ def handle_torch_function(public_api, relevant_args, *args, **kwargs):
     if found is NotImplemented:
         raise TypeError(f"no implementation found for '{public_api.__name__}'")
     return found
+
+
+def overridable(function):
+    """A public function behind the check for ``__torch_function__``."""
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        if state.function_modes or has_override(args, kwargs):
+            found = handle_override(run, args, kwargs)
+            if found is not NotImplemented:
+                return found
+        return function(*args, **kwargs)
+
+    return run
 
 
 def has_torch_function(relevant_args):

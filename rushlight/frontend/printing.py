@@ -375,9 +375,11 @@ def tensor_str(t, *, tensor_contents: str | None = None) -> str:
 def tensor_values(t) -> np.ndarray:
     """View a dense tensor's storage as a NumPy array of its shape, strides and dtype.
 
-    Unlike ``t.numpy()`` this takes any dtype; whoever writes to the array writes to the tensor.
+    Unlike ``t.numpy()`` this takes any dtype; whoever writes to the array writes to the tensor (on
+    another device: to a copy of it).
     """
     t = t.resolve_conj().resolve_neg()
+    t = t if t.device.type in ("cpu", "meta") else t.cpu()
     dtype = np.dtype(t.dtype.np)
     if math.prod(t.shape) == 0:
         return np.empty(tuple(t.shape), dtype)

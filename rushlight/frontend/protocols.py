@@ -133,8 +133,8 @@ def _copied_storage(storage, memo):
         if storage.device.type == "meta":
             copied = Storage(storage.dtype, storage.size, storage.device)
         else:
-            array = aligned_empty(storage.size, storage.dtype.np)
-            array[...] = realise(storage)
+            array, source = aligned_empty(storage.size, storage.dtype.np), realise(storage)
+            array[...] = source.fetch() if storage.device.type == "opaque" else source
             copied = Storage(storage.dtype, storage.size, storage.device, array)
         memo[id(storage)] = copied
     return memo[id(storage)]

@@ -123,7 +123,7 @@ def _made(shape, dtype, place, requires_grad, draw):
     if place.type == "meta":
         return full_array(shape, 0, dtype, place, requires_grad)
     return finished(
-        from_data(np.asarray(draw()).astype(dtype.np, copy=False), dtype), requires_grad
+        from_data(np.asarray(draw()).astype(dtype.np, copy=False), dtype, place), requires_grad
     )
 
 
@@ -369,7 +369,7 @@ def normal(
         raise TypeError("normal() needs a tensor mean or std, or a size")
     found = given[0].dtype
     values = _normal_values(source, mean, 1.0 if std is None else std, found.np)
-    made = from_data(np.asarray(values).astype(found.np, copy=False), found)
+    made = from_data(np.asarray(values).astype(found.np, copy=False), found, given[0].device)
     if any(t.requires_grad for t in given):  # the draw stops gradients, but is part of the graph
         made = sum(given[1:], given[0]).clone()._draw_(made, "NormalBackward0")
     return made if out is None else out.resize_(made.shape).copy_(made)
@@ -389,7 +389,7 @@ def bernoulli(input, p=None, *, generator=None, out=None):
     meta = input._meta.plain
     chances = input._array() if p is None else p
     draw = uniforms.bernoulli(_source(generator), tuple(meta.shape), chances, meta.dtype.np)
-    made = from_data(draw, meta.dtype)
+    made = from_data(draw, meta.dtype, meta.device)
     return made if out is None else out.resize_(made.shape).copy_(made)
 
 
@@ -398,6 +398,7 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     made = from_data(
         uniforms.multinomial(_source(generator), input._array(), num_samples, replacement),
         dtypes.int64,
+        input.device,
     )
     return made if out is None else out.resize_(made.shape).copy_(made)
 
@@ -406,7 +407,8 @@ def _elementwise(function):
     def draw(*tensors, generator=None):
         found = tensors[0].dtype
         values = function(_source(generator), *(t._array() for t in tensors))
-        return from_data(np.asarray(values).astype(found.np, copy=False), found)
+        drawn = np.asarray(values).astype(found.np, copy=False)
+        return from_data(drawn, found, tensors[0].device)
 
     return draw
 
@@ -438,13 +440,14 @@ def dropout_mask(input, p, generator=None):
     return from_data(
         np.asarray(uniforms.dropout_mask(_source(generator), tuple(meta.shape), p, meta.dtype.np)),
         meta.dtype,
+        meta.device,
     )
 
 
 def rrelu_noise(input, lower, upper, generator=None):
     """Slopes of rrelu in training."""
     values = uniforms.rrelu_noise(_source(generator), input._array(), lower, upper)
-    return from_data(np.asarray(values), dtypes.from_numpy_dtype(values.dtype))
+    return from_data(np.asarray(values), dtypes.from_numpy_dtype(values.dtype), input.device)
 
 
 # -------------------------------------------------------------------------------- in place
@@ -455,7 +458,7 @@ def _write(t, values, node="RandomBackward0"):
     strides = meta.strides if meta.dense else None
     drawn = wrap(
         Storage(meta.dtype, values.size, meta.device, values),
-        meta_of(tuple(meta.shape), meta.dtype, strides),
+        meta_of(tuple(meta.shape), meta.dtype, strides, meta.device),
     )
     return t._draw_(drawn, node)
 
@@ -466,6 +469,7 @@ def _inplace(name, draw, doc):
     def fill(self, *args, generator=None, **kwargs):
         meta = self._meta.plain
         if meta.device.type == "meta":
+            self._vc.version += 1
             return self
         values = draw(_source(generator), (meta.numel,), meta, *args, **kwargs)
         return _write(self, values, node)

@@ -4,6 +4,7 @@ Operators are installed on the class from their records (`install.py`); what is 
 no record describes.
 """
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from ..engine.base.meta import meta_of
@@ -127,6 +128,15 @@ class Tensor:
     @property
     def grad(self):
         """The accumulated gradient of a leaf (or after `retain_grad`), or None."""
+        if self._grad is None and self._rg and self._fn is not None and not self._retains:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                ".grad attribute won't be populated during autograd.backward(). If you indeed want "
+                "the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the "
+                "non-leaf Tensor.",
+                UserWarning,
+                stacklevel=2,
+            )
         return self._grad
 
     @grad.setter
@@ -148,14 +158,28 @@ class Tensor:
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value.shape != self.shape:
-            raise RuntimeError("assigned grad has data of a different size")
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of "
+                f"size '{list(self.shape)}'. Please ensure that the gradient and "
+                "the tensor are the same size"
+            )
         if value.dtype is not self.dtype:
-            raise RuntimeError("assigned grad has data of a different type")
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{value.dtype}' to a tensor "
+                f"with grad_dtype '{self.dtype}'. The gradient must match the tensor's "
+                "grad_dtype (the tensor's dtype)."
+            )
         if value.device != self.device:
-            raise RuntimeError("assigned grad has data located on a different device")
+            raise RuntimeError(
+                f"attempting to assign a gradient with device type '{value.device.type}' to a "
+                f"tensor with device type '{self.device.type}'. Please ensure that the gradient "
+                "and the tensor are on the same device"
+            )
 
     @property
     def _version(self):
+        if self._inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return self._vc.version
 
     @property
@@ -220,6 +244,9 @@ class Tensor:
         if meta.device.type == "meta":
             raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         flat = realise(self._st)
+        if meta.device.type == "opaque":  # a copy that refuses to be written
+            flat = flat.fetch()
+            flat.flags.writeable = False
         if flat.dtype != meta.dtype.np:
             flat = flat.view(meta.dtype.np)
         if meta.numel == 0:
@@ -242,7 +269,10 @@ class Tensor:
 
     def data_ptr(self):
         """Address of the first element."""
-        self._st.owner = self._st.owner or "address"
+        if self._meta.plain.device.type == "opaque":
+            raise RuntimeError("data_ptr(): memory of the device 'opaque' has no address")
+        if self._st.owner is None:
+            self._st.owner = "address"
         return self._array().__array_interface__["data"][0] if self._meta.plain.numel else 0
 
 

@@ -22,6 +22,14 @@ class _aminmax_result(NamedTuple):
     min: Tensor
     max: Tensor
 
+class _cummax_result(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _cummin_result(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
 class _frexp_result(NamedTuple):
     mantissa: Tensor
     exponent: Tensor
@@ -29,6 +37,10 @@ class _frexp_result(NamedTuple):
 class _geqrf_result(NamedTuple):
     a: Tensor
     tau: Tensor
+
+class _kthvalue_result(NamedTuple):
+    values: Tensor
+    indices: Tensor
 
 class _linalg_cholesky_ex_result(NamedTuple):
     L: Tensor
@@ -95,7 +107,19 @@ class _max_result(NamedTuple):
     values: Tensor
     indices: Tensor
 
+class _median_result(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
 class _min_result(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _mode_result(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _nanmedian_result(NamedTuple):
     values: Tensor
     indices: Tensor
 
@@ -170,8 +194,7 @@ class Tensor:
     def __invert__(self) -> Tensor: ...
     def __ior__(self, other: Any) -> Tensor: ...
     def __ipow__(self, other: Any) -> Tensor: ...
-    def __irshift__(self, **kwargs: Any) -> Tensor:
-        """Integers shifted right, keeping the sign."""
+    def __irshift__(self, other: Any) -> Tensor: ...
     def __isub__(self, other: Any) -> Tensor: ...
     def __iter__(self) -> Iterator[Tensor]: ...
     def __itruediv__(self, other: Any) -> Tensor: ...
@@ -486,10 +509,22 @@ class Tensor:
         """Index of the minimum (of the flattened tensor without `dim`)."""
     def argsort(self, dim: Any = -1, descending: Any = False, *, stable: Any = False) -> Tensor:
         """Indices that sort along a dimension."""
+    def argwhere(self) -> Tensor:
+        """Positions of the nonzero elements, (n, ndim) int64."""
     def as_strided(self, size: Any, stride: Any, storage_offset: Any = None) -> Tensor:
         """A view of the storage with any geometry; may overlap itself."""
     def as_strided_(self, *args: Any, **kwargs: Any) -> Tensor:
         """`as_strided` of this tensor, in place: the same memory, another geometry."""
+    def as_strided_scatter(
+        self,
+        src: Any,
+        size: Any,
+        stride: Any,
+        storage_offset: Any = None,
+        *,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """`input` with the elements a view of any geometry shows replaced by `src`."""
     def as_subclass(self, cls: Any) -> Tensor:
         """This tensor as an instance of a Tensor subclass."""
     def as_view(self) -> Tensor:
@@ -553,6 +588,8 @@ class Tensor:
         """Ones with probability `p` (a number or a tensor), else zeros."""
     def bfloat16(self, memory_format: _memory_format | None = ...) -> Tensor:
         """This tensor as torch.bfloat16."""
+    def bincount(self, weights: Any = None, minlength: Any = 0) -> Tensor:
+        """How often (or with which weight) each nonnegative int occurs; reads the values."""
     def bitwise_and(self, other: Tensor | _Number, *, out: Tensor | None = None) -> Tensor:
         """Bitwise and of integers or bools."""
     def bitwise_and_(self, other: Tensor | _Number) -> Tensor:
@@ -581,7 +618,7 @@ class Tensor:
         """Products of matrices in a batch, (b, n, k) x (b, k, m)."""
     def bool(self, memory_format: _memory_format | None = ...) -> Tensor:
         """This tensor as torch.bool."""
-    def broadcast_to(self, size: Any) -> Tensor:
+    def broadcast_to(self, *sizes: Any, size: Any = None) -> Tensor:
         """`input` expanded to a shape."""
     def byte(self, memory_format: _memory_format | None = ...) -> Tensor:
         """This tensor as torch.uint8."""
@@ -738,6 +775,10 @@ class Tensor:
         memory_format: _memory_format | None = ...,
     ) -> Tensor:
         """Raises: rushlight runs on the CPU here."""
+    def cummax(self, dim: _int, *, out: Sequence[Tensor] | None = None) -> _cummax_result:
+        """Largest elements up to each, and where the last of them is."""
+    def cummin(self, dim: _int, *, out: Sequence[Tensor] | None = None) -> _cummin_result:
+        """Smallest elements up to each, and where the last of them is."""
     def cumprod(
         self,
         dim: _int,
@@ -773,12 +814,34 @@ class Tensor:
     @property
     def device(self) -> _device:
         """Where the tensor lives."""
-    def diag(self, diagonal: Any = 0) -> Tensor:
+    def diag(self, diagonal: Any = 0, *, out: Tensor | None = None) -> Tensor:
         """A vector on the diagonal of a matrix, or the diagonal of a matrix."""
     def diag_embed(self, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
         """The last dimension on a diagonal of two new ones, zeros elsewhere."""
+    def diagflat(self, offset: Any = 0) -> Tensor:
+        """A matrix with the flattened input on a diagonal."""
     def diagonal(self, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
         """A diagonal of two dimensions, as the last dimension of the result."""
+    def diagonal_scatter(
+        self,
+        src: Tensor,
+        offset: _int = 0,
+        dim1: _int = 0,
+        dim2: _int = 1,
+        *,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """self with a diagonal replaced by `src`."""
+    def diff(
+        self,
+        n: _int = 1,
+        dim: _int = -1,
+        prepend: Tensor | None = None,
+        append: Tensor | None = None,
+        *,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """The n-th differences of neighbours along a dimension; `prepend` and `append` are joined first."""
     def digamma(self, *, out: Tensor | None = None) -> Tensor:
         """Derivative of lgamma."""
     def digamma_(self) -> Tensor:
@@ -827,6 +890,14 @@ class Tensor:
         """Inner product of two vectors."""
     def double(self, memory_format: _memory_format | None = ...) -> Tensor:
         """This tensor as torch.float64."""
+    def dsplit(
+        self,
+        indices_or_sections: Any = None,
+        *,
+        indices: Any = None,
+        sections: Any = None,
+    ) -> Tensor:
+        """`tensor_split` along dimension 2 (equal pieces for an int)."""
     @property
     def dtype(self) -> _dtype:
         """Element type."""
@@ -875,6 +946,8 @@ class Tensor:
         """Exponential numbers of rate `lambd`."""
     def fill_(self, value: Any) -> Tensor:
         """Every element becomes `value`."""
+    def fill_diagonal_(self, fill_value: _Number | Tensor, wrap: _bool = False) -> Tensor:
+        """The main diagonal becomes a number; in a tall matrix it starts again below with `wrap`."""
     def fix(self, *, out: Tensor | None = None) -> Tensor:
         """Integer part."""
     def fix_(self) -> Tensor:
@@ -967,6 +1040,33 @@ class Tensor:
         """0 below 0, 1 above, `values` at 0."""
     def heaviside_(self, values: Tensor) -> Tensor:
         """0 below 0, 1 above, `values` at 0."""
+    def histc(
+        self,
+        bins: Any = 100,
+        min: Any = 0,
+        max: Any = 0,
+        *,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """Counts of values in `bins` equal bins between `min` and `max` (of the data where equal)."""
+    def histogram(
+        self,
+        bins: Any,
+        *,
+        range: Any = None,
+        weight: Any = None,
+        density: Any = False,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """Weights of values per bin, and the edges of the bins."""
+    def hsplit(
+        self,
+        indices_or_sections: Any = None,
+        *,
+        indices: Any = None,
+        sections: Any = None,
+    ) -> Tensor:
+        """`tensor_split` along dimension 0 (equal pieces for an int)."""
     def hypot(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         """``sqrt(self ** 2 + other ** 2)`` without overflow."""
     def hypot_(self, other: Tensor) -> Tensor:
@@ -1032,10 +1132,30 @@ class Tensor:
         """This tensor with `values` written (or added) at positions: index or mask tensors."""
     def index_put_(self, indices: Any, values: Any, accumulate: Any = False) -> Tensor:
         """`index_put` in place."""
+    def index_reduce(
+        self,
+        dim: _int,
+        index: Tensor,
+        source: Tensor,
+        reduce: str,
+        *,
+        include_self: _bool = True,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """self combined with slices of `source` at a vector of indices along a dimension."""
+    def index_reduce_(
+        self,
+        dim: _int,
+        index: Tensor,
+        source: Tensor,
+        reduce: str,
+        *,
+        include_self: _bool = True,
+    ) -> Tensor:
+        """self combined with slices of `source` at a vector of indices along a dimension."""
     def index_select(self, dim: _int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Slices along a dimension, in the order of a vector of indices."""
-    def index_values(self, **kwargs: Any) -> Tensor:
-        """Elements at the given positions; None keeps a dimension. Index axes replace the indexed ones where these are adjacent, else they come first."""
+    index_values: Any
     def inner(self, other: Any, *, out: Tensor | None = None) -> Tensor:
         """Sum of products over the last dimension of both."""
     def int(self, memory_format: _memory_format | None = ...) -> Tensor:
@@ -1124,6 +1244,15 @@ class Tensor:
         """Bytes per element."""
     def kron(self, other: Any, *, out: Tensor | None = None) -> Tensor:
         """Kronecker product: every element of `input` times the whole of `other`."""
+    def kthvalue(
+        self,
+        k: _int,
+        dim: _int = -1,
+        keepdim: _bool = False,
+        *,
+        out: Sequence[Tensor] | None = None,
+    ) -> _kthvalue_result:
+        """The k-th smallest value (k from 1) along a dimension, and where it is; NaN is the largest."""
     @property
     def layout(self) -> _layout:
         """torch.strided."""
@@ -1193,6 +1322,8 @@ class Tensor:
         """``log(exp(self) + exp(other))`` without overflow."""
     def logaddexp2(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         """``log2(2 ** self + 2 ** other)`` without overflow."""
+    def logcumsumexp(self, dim: _int, *, out: Tensor | None = None) -> Tensor:
+        """Logarithm of the running sum of exponentials, without overflow."""
     def logdet(self) -> Tensor:
         """Logarithm of determinants; NaN for negative ones."""
     def logical_and(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -1251,6 +1382,10 @@ class Tensor:
     @overload
     def masked_fill_(self, mask: Tensor, value: Tensor) -> Tensor:
         """The 0-d tensor `value` where the mask is True."""
+    def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor:
+        """self with the next element of `source` wherever the bool mask (broadcast) holds."""
+    def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor:
+        """self with the next element of `source` wherever the bool mask (broadcast) holds."""
     def masked_select(self, mask: Any, *, out: Tensor | None = None) -> Tensor:
         """The elements where a bool mask (broadcast) holds, as a vector."""
     def matmul(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -1290,6 +1425,18 @@ class Tensor:
     ) -> Tensor:
         """Mean over dimensions."""
     @overload
+    def median(self) -> Tensor:
+        """The lower median; NaN if there is one, of all elements."""
+    @overload
+    def median(
+        self,
+        dim: _int,
+        keepdim: _bool = False,
+        *,
+        out: Sequence[Tensor] | None = None,
+    ) -> _median_result:
+        """The lower median; NaN if there is one, along a dimension, and where it is."""
+    @overload
     def min(self, *, out: Tensor | None = None) -> Tensor:
         """Minimum of all elements."""
     @overload
@@ -1308,6 +1455,14 @@ class Tensor:
         """The smaller of both; NaN if one is NaN."""
     def mm(self, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Product of two matrices, (n, k) x (k, m)."""
+    def mode(
+        self,
+        dim: _int = -1,
+        keepdim: _bool = False,
+        *,
+        out: Sequence[Tensor] | None = None,
+    ) -> _mode_result:
+        """The most frequent value along a dimension (the smallest of equally frequent ones)."""
     def moveaxis(self, source: Any, destination: Any) -> Tensor:
         """Dimensions moved to other positions."""
     def movedim(self, source: Any, destination: Any) -> Tensor:
@@ -1364,6 +1519,28 @@ class Tensor:
         out: Tensor | None = None,
     ) -> Tensor:
         """Mean over dimensions of what is not NaN."""
+    @overload
+    def nanmedian(self) -> Tensor:
+        """The lower median of the numbers, leaving out NaN, of all elements."""
+    @overload
+    def nanmedian(
+        self,
+        dim: _int,
+        keepdim: _bool = False,
+        *,
+        out: Sequence[Tensor] | None = None,
+    ) -> _nanmedian_result:
+        """The lower median of the numbers, leaving out NaN, along a dimension, and where it is."""
+    def nanquantile(
+        self,
+        q: Any,
+        dim: Any = None,
+        keepdim: _bool = False,
+        *,
+        interpolation: Any = 'linear',
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """Quantiles along a dimension, leaving out NaN."""
     def nansum(
         self,
         dim: _int | Sequence[_int] | None = None,
@@ -1375,6 +1552,15 @@ class Tensor:
         """Sum over dimensions with NaN counted as 0."""
     def narrow(self, dim: Any, start: Any, length: Any) -> Tensor:
         """`length` elements from `start` along a dimension."""
+    def narrow_copy(
+        self,
+        dim: _int,
+        start: _int,
+        length: _int,
+        *,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """`length` elements from `start` along a dimension, copied."""
     @property
     def nbytes(self) -> _int:
         """Bytes of all elements."""
@@ -1453,6 +1639,14 @@ class Tensor:
         """The number next to `self` in the direction of `other`."""
     def nonzero(self, *, as_tuple: Any = False, out: Tensor | None = None) -> Any:
         """Positions of the nonzero elements: (n, ndim) int64, or a tuple of n-vectors per dimension."""
+    def nonzero_static(
+        self,
+        *,
+        size: _int,
+        fill_value: _int = -1,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """The first `size` positions of nonzero elements, (size, ndim) int64; missing ones filled."""
     def norm(
         self,
         p: Any = 'fro',
@@ -1533,8 +1727,22 @@ class Tensor:
         out: Tensor | None = None,
     ) -> Tensor:
         """Product over one dimension."""
+    def put(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
+        """self, seen as a vector, with `source` written (or added) at `index`."""
+    def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
+        """self, seen as a vector, with `source` written (or added) at `index`."""
     def qr(self, some: Any = True, *, out: Tensor | None = None) -> _qr_result:
         """``input = Q R``; `some` reduced."""
+    def quantile(
+        self,
+        q: Any,
+        dim: Any = None,
+        keepdim: _bool = False,
+        *,
+        interpolation: Any = 'linear',
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """Quantiles along a dimension; NaN where the row has one."""
     def rad2deg(self, *, out: Tensor | None = None) -> Tensor:
         """Radians to degrees."""
     def rad2deg_(self) -> Tensor:
@@ -1579,6 +1787,14 @@ class Tensor:
     @overload
     def repeat(self, repeats: _int | Sequence[_int]) -> Tensor:
         """The tensor repeated along every dimension; new dimensions come in front."""
+    def repeat_interleave(
+        self,
+        repeats: Any = None,
+        dim: Any = None,
+        *,
+        output_size: Any = None,
+    ) -> Tensor:
+        """Elements (or slices along `dim`) repeated one after the other."""
     def requires_grad_(self, requires_grad: _bool = True) -> Tensor:
         """Start (or stop) recording operators on this leaf; returns self."""
     def reshape(self, *shape: Any) -> Tensor:
@@ -1600,6 +1816,8 @@ class Tensor:
         """Was retain_grad called?"""
     def roll(self, shifts: _int | Sequence[_int], dims: _int | Sequence[_int] = ()) -> Tensor:
         """Elements shifted along dimensions, what falls off comes in at the other end."""
+    def rot90(self, k: Any = 1, dims: Any = (0, 1)) -> Tensor:
+        """A tensor turned by `k` right angles in the plane of two dimensions, from the first to the second."""
     @overload
     def round(self, *, out: Tensor | None = None) -> Tensor:
         """Nearest integer, halves to even."""
@@ -1681,8 +1899,38 @@ class Tensor:
         """self with elements of `src` added at the indices along a dimension."""
     def scatter_add_(self, dim: _int, index: Tensor, src: Tensor) -> Tensor:
         """self with elements of `src` added at the indices along a dimension."""
+    def scatter_reduce(
+        self,
+        dim: _int,
+        index: Tensor,
+        src: Tensor,
+        reduce: str,
+        *,
+        include_self: _bool = True,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """self combined with elements of `src` at the indices along a dimension."""
+    def scatter_reduce_(
+        self,
+        dim: _int,
+        index: Tensor,
+        src: Tensor,
+        reduce: str,
+        *,
+        include_self: _bool = True,
+    ) -> Tensor:
+        """self combined with elements of `src` at the indices along a dimension."""
     def select(self, dim: _int, index: _int) -> Tensor:
         """The slice ``[..., index, ...]`` at a dimension, which disappears."""
+    def select_scatter(
+        self,
+        src: Tensor,
+        dim: _int,
+        index: _int,
+        *,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """self with one slice along a dimension replaced by `src`."""
     def selu_(self) -> Tensor:
         """Self-normalizing elu: fixed `alpha` and scale (Klambauer et al. 2017, arXiv:1706.02515)."""
     def set_(
@@ -1728,8 +1976,18 @@ class Tensor:
     def size(self, dim: None = None) -> _Size: ...
     @overload
     def size(self, dim: _int) -> _int: ...
-    def slice_view(self, **kwargs: Any) -> Tensor:
-        """``[start:end:step]`` along one dimension."""
+    def slice_scatter(
+        self,
+        src: Tensor,
+        dim: _int = 0,
+        start: _int | None = None,
+        end: _int | None = None,
+        step: _int = 1,
+        *,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """self with ``[start:end:step]`` along a dimension replaced by `src`."""
+    slice_view: Any
     def slogdet(self, *, out: Sequence[Tensor] | None = None) -> _slogdet_result:
         """linalg.slogdet."""
     def softmax(
@@ -1874,8 +2132,8 @@ class Tensor:
         """Transpose of a matrix; smaller tensors as they are."""
     def t_(self, *args: Any, **kwargs: Any) -> Tensor:
         """`t` of this tensor, in place: the same memory, another geometry."""
-    def take(self, index: Any, *, out: Tensor | None = None) -> Tensor:
-        """Elements of the flattened input at the indices."""
+    def take(self, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Elements of the flattened tensor at the indices, in the shape of the indices."""
     def take_along_dim(self, indices: Any, dim: Any = None, *, out: Tensor | None = None) -> Tensor:
         """`gather` with broadcasting; over the flattened tensors without `dim`."""
     def tan(self, *, out: Tensor | None = None) -> Tensor:
@@ -1886,6 +2144,16 @@ class Tensor:
         """Hyperbolic tangent."""
     def tanh_(self) -> Tensor:
         """Hyperbolic tangent."""
+    def tensor_split(
+        self,
+        indices_or_sections: Any = None,
+        dim: Any = 0,
+        *,
+        indices: Any = None,
+        sections: Any = None,
+        tensor_indices_or_sections: Any = None,
+    ) -> Tensor:
+        """Views cut at indices, or `sections` pieces whose sizes differ by at most one."""
     def threshold_(self, threshold: _Number | Tensor, value: _Number | Tensor) -> Tensor:
         """x where ``x > threshold``, else `value`."""
     def tile(self, *dims: Any) -> Tensor:
@@ -1956,6 +2224,27 @@ class Tensor:
         """All windows of `size` along a dimension, `step` apart, as a new last dimension."""
     def uniform_(self, *args: Any, generator: _Generator | None = None, **kwargs: Any) -> Tensor:
         """Uniform numbers in [from, to)."""
+    def unique(
+        self,
+        sorted: Any = True,
+        return_inverse: Any = False,
+        return_counts: Any = False,
+        dim: Any = None,
+    ) -> Tensor:
+        """Distinct elements, or slices along `dim`, in rising order (`sorted` or not); reads values."""
+    def unique_consecutive(
+        self,
+        return_inverse: Any = False,
+        return_counts: Any = False,
+        dim: Any = None,
+    ) -> Tensor:
+        """As `unique`, for runs of equal neighbours: values may come again later."""
+    def unsafe_chunk(self, chunks: Any, dim: Any = 0) -> Tensor:
+        """`chunk` whose pieces autograd takes for independent tensors."""
+    def unsafe_split(self, split_size: Any, dim: Any = 0) -> Tensor:
+        """`split` whose pieces autograd takes for independent tensors."""
+    def unsafe_split_with_sizes(self, split_sizes: Any, dim: Any = 0) -> Tensor:
+        """`split_with_sizes` whose pieces autograd takes for independent tensors."""
     def unsqueeze(self, dim: _int) -> Tensor:
         """A new dimension of size 1."""
     def unsqueeze_(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -1978,14 +2267,22 @@ class Tensor:
         """The same memory in another shape, or as another dtype."""
     def view_as(self, other: Any) -> Tensor:
         """A view in the shape of `other`."""
+    def vsplit(
+        self,
+        indices_or_sections: Any = None,
+        *,
+        indices: Any = None,
+        sections: Any = None,
+    ) -> Tensor:
+        """`tensor_split` along dimension 1 (equal pieces for an int)."""
     def where(self, condition: Any, other: Any) -> Tensor:
         """Elements of the tensor where the condition holds, of `other` elsewhere."""
     def xlogy(self, other: Tensor | _Number, *, out: Tensor | None = None) -> Tensor:
         """``self * log(other)``; 0 where self is 0."""
     def xlogy_(self, other: Tensor | _Number) -> Tensor:
         """``self * log(other)``; 0 where self is 0."""
-    def zero_(self) -> Tensor:
-        """Every element becomes 0."""
+    def zero_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """``input.zero_(...)``."""
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def __eq__(self, other: Any) -> Tensor: ...
     def __ne__(self, other: Any) -> Tensor: ...

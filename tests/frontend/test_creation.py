@@ -57,11 +57,15 @@ def test_tensor_of_tensors_and_options():
     "data, error, phrase",
     [
         ([[1, 2], [3]], ValueError, "expected sequence of length 2 at dim 1"),
-        ([1, [2]], TypeError, "'list' object|not a sequence|must be real number|int"),
+        ([1, [2]], TypeError, "'list' object cannot be interpreted as an integer"),
+        ([1.5, [2]], TypeError, "must be real number, not list"),
+        ([[1], 2], TypeError, "not a sequence"),
+        ([[[1], [2]], [[1], [2, 3]]], ValueError, "expected sequence of length 1 at dim 2"),
+        ([torch.ones(2, 2)], ValueError, "only one element tensors can be converted"),
         ("text", TypeError, "new\\(\\): invalid data type 'str'"),
         ([None], RuntimeError, "Could not infer dtype of NoneType"),
         (object(), RuntimeError, "Could not infer dtype of object"),
-        (2**70, RuntimeError, "Overflow when unpacking long"),
+        (2**70, ValueError, "Overflow when unpacking long long"),
         ({"a": 1}, RuntimeError, "Could not infer dtype of dict"),
     ],
 )
@@ -91,7 +95,7 @@ def test_zeros_and_ones(name, value):
     assert make(3, out=out) is out and out.tolist() == [value] * 3
     assert make(size=(2,)).shape == (2,)
     assert make(2, device="cpu", layout=torch.strided).device == torch.device("cpu")
-    with pytest.raises(RuntimeError, match="negative dimension -1"):
+    with pytest.raises(RuntimeError, match="negative dimension -1|must be non-negative"):
         make(-1)
     with pytest.raises(TypeError):
         make(2.5)
@@ -152,7 +156,8 @@ def test_new(name):
 def test_new_full_and_tensor():
     t = torch.zeros(1, dtype=torch.float64)
     assert t.new_full((2,), 3).tolist() == [3.0, 3.0] and t.new_full((2,), 3).dtype is torch.float64
-    assert t.new_tensor([1, 2]).dtype is t.new_tensor([1.0]).dtype is torch.float64
+    assert t.new_tensor([1, 2]).dtype is torch.float64
+    assert t.new_tensor([1, 2], dtype=torch.int8).dtype is torch.int8
     assert t.new_empty_strided((2, 2), (1, 2)).stride() == (1, 2)
     assert t.new([1, 2]).dtype is torch.float64
     assert t.new(2, 3).shape == (2, 3)
@@ -270,8 +275,24 @@ def test_scalar_tensor_and_as_tensor():
 
 
 def test_options_no_build_has():
-    with pytest.raises(RuntimeError, match="Cannot access accelerator device"):
+    with pytest.raises(RuntimeError, match="pin_memory=True requires"):
         torch.zeros(2, pin_memory=True)
+
+
+def test_numbers_must_fit():
+    with pytest.raises(RuntimeError, match="converted to type uint8_t without overflow"):
+        torch.full((1,), 300, dtype=torch.uint8)
+    with pytest.raises(RuntimeError, match="converted to type float without overflow"):
+        torch.full((1,), 1e40)
+    with pytest.raises(RuntimeError, match="converted to type int without overflow"):
+        torch.zeros(1, dtype=torch.int32).fill_(math.nan)
+    with pytest.raises(RuntimeError, match="converted to type int8_t without overflow"):
+        torch.zeros(1, dtype=torch.int8)[0] = 128
+    with pytest.raises(RuntimeError, match="converted to type uint8 without overflow"):
+        torch.tensor([300], dtype=torch.uint8)
+    assert torch.full((1,), -1, dtype=torch.uint8).tolist() == [255]
+    assert torch.full((1,), 2.7, dtype=torch.int32).tolist() == [2]
+    assert torch.full((1,), 1e39, dtype=torch.bfloat16).tolist() == [math.inf]
 
 
 def test_creation_records_nothing_and_inference_marks():

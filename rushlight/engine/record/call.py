@@ -176,7 +176,7 @@ def call_of(op, arguments, target=None):
         else:
             values.append(a)
     graph.inputs = [v for v in graph.inputs if v.prim is not SCALAR] + scalars
-    device = _common_device(op, metas)
+    device = _common_device(op, metas, arguments)
     run = _pointwise if op.kind == "pointwise" else _generic
     outs = run(op, graph, arguments, values, metas)
     if target is not None:
@@ -215,8 +215,10 @@ def _written(op, v, target):
     return L.cast(v, target.dtype)
 
 
-def _common_device(op, metas):
-    if op.name == "copy":  # the one operator between devices
+def _common_device(op, metas, arguments):
+    if op.name == "_to_copy" and arguments[-1][1] is not None:
+        return arguments[-1][1]
+    if op.name == "copy":  # this and _to_copy go between devices
         if metas[1].device.type == "meta" and metas[0].device.type != "meta":
             raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         return metas[0].device

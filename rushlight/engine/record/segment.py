@@ -14,6 +14,7 @@ from collections import OrderedDict
 from typing import Any
 
 from ..base import config
+from ..runtime.opaque import OpaqueBuffer
 from ..runtime.storage import Storage
 from . import plan as plans
 
@@ -248,14 +249,25 @@ def _run(events, alive, bound, scalars, lines):
             _plans.popitem(last=False)
     else:
         _plans.move_to_end(key)
-    arrays = plan.run([a for _, a in bound], scalars)
-    for (_, storage), array in zip(alive, arrays, strict=True):
-        if storage.array is None:
+    held = [a.fetch() if a.__class__ is OpaqueBuffer else a for _, a in bound]
+    arrays = plan.run(held, scalars)
+    for (_, storage), (_, at), array in zip(alive, wanted, arrays, strict=True):
+        if storage.device.type == "opaque":
+            _put_back(storage, held[at] if array is None else array)
+        elif storage.array is None:
             storage.array = array
         elif array is not None and not _same_memory(storage.array, array):
             storage.array[...] = (
                 array if array.dtype == storage.array.dtype else array.view(storage.array.dtype)
             )
+
+
+def _put_back(storage, array):
+    """Opaque memory takes a result computed in host memory."""
+    if storage.array is None:
+        storage.array = OpaqueBuffer(array)
+    else:
+        storage.array.put(array)
 
 
 def _same_memory(a, b):

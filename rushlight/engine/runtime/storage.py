@@ -9,6 +9,8 @@ A storage is also the default version counter of its tensors; `.data` gets a `Ve
 
 import numpy as np
 
+from .opaque import OpaqueBuffer
+
 ALIGN = 64
 
 
@@ -39,6 +41,8 @@ class Storage:
 
     def __init__(self, dtype, size, device, array=None):
         self.array, self.dtype, self.size, self.device = array, dtype, size, device
+        if device.type == "opaque" and array is not None:
+            self.array = OpaqueBuffer(array)
         self.segment = None
         self.slot = 0
         self.immediate = False
