@@ -18,8 +18,11 @@ from .frontend.random import Generator as _Generator
 from .frontend.tensor import (
     Tensor as Tensor,
     _aminmax_result,
+    _cummax_result,
+    _cummin_result,
     _frexp_result,
     _geqrf_result,
+    _kthvalue_result,
     _linalg_cholesky_ex_result,
     _linalg_eig_result,
     _linalg_eigh_result,
@@ -35,7 +38,10 @@ from .frontend.tensor import (
     _linalg_svd_result,
     _lu_unpack_result,
     _max_result,
+    _median_result,
     _min_result,
+    _mode_result,
+    _nanmedian_result,
     _qr_result,
     _slogdet_result,
     _sort_result,
@@ -47,8 +53,10 @@ from .frontend.tensor import (
 _Number: TypeAlias = _bool | _int | _float | complex
 
 __version__: str
+from . import _C as _C
 from . import autograd as autograd
 from . import cli as cli
+from . import cuda as cuda
 from . import fft as fft
 from . import interop as interop
 from . import linalg as linalg
@@ -63,8 +71,18 @@ from . import storage as storage
 from . import testing as testing
 from . import utils as utils
 from . import vision as vision
+class BFloat16Tensor(Tensor): ...
+class BoolTensor(Tensor): ...
+class ByteTensor(Tensor): ...
+class CharTensor(Tensor): ...
+class DoubleTensor(Tensor): ...
+class FloatTensor(Tensor): ...
 from .frontend.random import Generator as Generator
+class HalfTensor(Tensor): ...
+class IntTensor(Tensor): ...
+class LongTensor(Tensor): ...
 from .frontend.hooks import RemovableHandle as RemovableHandle
+class ShortTensor(Tensor): ...
 from .engine.base.shapes import Size as Size
 from .frontend.serialization_rebuild import TypedStorage as TypedStorage
 from .frontend.storage_api import UntypedStorage as UntypedStorage
@@ -157,6 +175,17 @@ def empty_like(
     pin_memory: _bool = False,
 ) -> Tensor:
     """Uninitialised, of the shape, dtype and layout of `input`."""
+def empty_permuted(
+    size: Any,
+    physical_layout: Any,
+    *,
+    dtype: _dtype | type | None = None,
+    layout: _layout | None = None,
+    device: _device | str | _int | None = None,
+    requires_grad: _bool = False,
+    pin_memory: _bool = False,
+) -> Tensor:
+    """Uninitialised; `physical_layout` lists the dimensions from the outermost in memory."""
 def empty_strided(
     size: Any,
     stride: Any,
@@ -241,6 +270,10 @@ int16: _dtype
 int32: _dtype
 int64: _dtype
 int8: _dtype
+def is_anomaly_check_nan_enabled() -> Tensor:
+    """Does anomaly detection raise where a gradient has NaN?"""
+def is_anomaly_enabled() -> Tensor:
+    """Is anomaly detection on?"""
 def is_autocast_enabled(device_type: Any = None) -> _bool:
     """False: automatic mixed precision is not built yet."""
 def is_complex(input: Tensor) -> _bool:
@@ -251,6 +284,8 @@ def is_grad_enabled() -> _bool:
     """Are operators on tensors that require grad being recorded?"""
 def is_inference_mode_enabled() -> _bool:
     """Is inference mode on?"""
+def is_nonzero(input: Tensor) -> Tensor:
+    """Is the only element of `input` not zero?"""
 def is_tensor(obj: Any) -> _bool:
     """Is `obj` a Tensor?"""
 def linspace(
@@ -433,6 +468,18 @@ def randperm(
     requires_grad: _bool = False,
 ) -> Tensor:
     """A random permutation of 0 .. n - 1."""
+def range(
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    out: Tensor | None = None,
+    dtype: _dtype | type | None = None,
+    layout: _layout | None = None,
+    device: _device | str | _int | None = None,
+    requires_grad: _bool = False,
+) -> Tensor:
+    """``start, start + step, ..`` up to and including `end`; deprecated in favour of `arange`."""
 def result_type(tensor1: Any, tensor2: Any) -> _dtype:
     """The dtype an operator on these two (tensors or numbers) would give."""
 return_types: Any
@@ -461,6 +508,8 @@ def set_default_device(d: Any) -> None:
     """Where factory functions put new tensors."""
 def set_default_dtype(d: Any) -> None:
     """Set the default floating dtype: float16, bfloat16, float32 or float64."""
+def set_default_tensor_type(t: Any) -> Tensor:
+    """Deprecated: the default dtype, by a typed tensor class or its name."""
 def set_num_threads(n: Any) -> None:
     """Use at most n threads for one operator; n is an int of at least 1."""
 def set_printoptions(
@@ -495,8 +544,6 @@ def tensor(
 def typename(obj: Any) -> str:
     """The name of an object's type; a tensor's is like ``torch.FloatTensor``."""
 uint8: _dtype
-def zero_(input: Tensor) -> Tensor:
-    """Every element becomes 0, in place."""
 def zeros(
     *args: Any,
     size: Any = None,
@@ -672,6 +719,8 @@ def affine_grid_generator(
     align_corners: _bool,
 ) -> Tensor:
     """Grid of grid_sample for affine maps theta (N, 2, 3) or (N, 3, 4) and a result of `size`."""
+def alias_copy(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The whole tensor."""
 @overload
 def all(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Are all elements nonzero?"""
@@ -794,6 +843,8 @@ def argsort(
     stable: Any = False,
 ) -> Tensor:
     """Indices that sort along a dimension."""
+def argwhere(input: Tensor) -> Tensor:
+    """Positions of the nonzero elements, (n, ndim) int64."""
 def as_strided(
     input: Tensor,
     size: _int | Sequence[_int],
@@ -801,6 +852,27 @@ def as_strided(
     storage_offset: _int | None = None,
 ) -> Tensor:
     """Any geometry over the storage; its derivative is given where the view is made."""
+def as_strided_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """``input.as_strided_(...)``."""
+def as_strided_copy(
+    input: Tensor,
+    size: Any,
+    stride: Any,
+    storage_offset: Any = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """A copy of a view with any geometry."""
+def as_strided_scatter(
+    input: Tensor,
+    src: Any,
+    size: Any,
+    stride: Any,
+    storage_offset: Any = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """`input` with the elements a view of any geometry shows replaced by `src`."""
 def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Arc sine."""
 def asin_(input: Tensor) -> Tensor:
@@ -887,6 +959,8 @@ def binary_cross_entropy_with_logits(
     reduction: Any = 1,
 ) -> Tensor:
     """nn.functional.binary_cross_entropy_with_logits."""
+def bincount(input: Tensor, weights: Any = None, minlength: Any = 0) -> Tensor:
+    """How often (or with which weight) each nonnegative int occurs; reads the values."""
 def bitwise_and(
     input: Tensor | _Number,
     other: Tensor | _Number,
@@ -946,14 +1020,38 @@ def blackman_window(
     requires_grad: _bool = False,
 ) -> Tensor:
     """``0.42 - 0.5 * cos(2 pi n / N) + 0.08 * cos(4 pi n / N)``."""
+def block_diag(*tensors: Any) -> Tensor:
+    """A matrix with the given matrices (vectors and 0-d tensors as rows) along its diagonal."""
 def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Products of matrices in a batch, (b, n, k) x (b, k, m)."""
 def broadcast_shapes(*sizes: Any) -> _Size:
     """The shape tensors of these shapes broadcast to."""
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """Tensors expanded to their common shape."""
-def broadcast_to(input: Tensor, size: Any) -> Tensor:
+def broadcast_to(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """`input` expanded to a shape."""
+@overload
+def bucketize(
+    input: Tensor,
+    boundaries: Tensor,
+    *,
+    out_int32: _bool = False,
+    right: _bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Number of the bucket, between sorted boundaries, that each value falls into."""
+@overload
+def bucketize(
+    input: _Number | Tensor,
+    boundaries: Tensor,
+    *,
+    out_int32: _bool = False,
+    right: _bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Number of the bucket a number falls into."""
+def cartesian_prod(*tensors: Any) -> Tensor:
+    """All combinations of elements of vectors, one per row."""
 def cat(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors joined along a dimension; other sizes agree (1-d empty ones are skipped)."""
 def cdist(
@@ -1071,6 +1169,8 @@ def clip_(input: Tensor, min: Tensor | None = None, max: Tensor | None = None) -
     """Values bounded elementwise; a NaN in any operand is the result."""
 def column_stack(tensors: Any, *, out: Tensor | None = None) -> Tensor:
     """Vectors as columns, joined with matrices."""
+def combinations(input: Tensor, r: Any = 2, with_replacement: Any = False) -> Tensor:
+    """Combinations of `r` elements of a vector, one per row, in order of position."""
 def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Complex numbers from their parts, two float32 or two float64 tensors."""
 def concat(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor:
@@ -1217,6 +1317,10 @@ def ctc_loss(
     zero_infinity: Any = False,
 ) -> Tensor:
     """nn.functional.ctc_loss with its reduction as a number."""
+def cummax(input: Tensor, dim: _int, *, out: Sequence[Tensor] | None = None) -> _cummax_result:
+    """Largest elements up to each, and where the last of them is."""
+def cummin(input: Tensor, dim: _int, *, out: Sequence[Tensor] | None = None) -> _cummin_result:
+    """Smallest elements up to each, and where the last of them is."""
 def cumprod(
     input: Tensor,
     dim: _int,
@@ -1237,18 +1341,55 @@ def cumsum(
     """Sums of all elements up to each along a dimension."""
 def cumsum_(input: Tensor, dim: _int, *, dtype: _dtype | type | None = None) -> Tensor:
     """Sums of all elements up to each along a dimension."""
+def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = 1, dim: Any = -1) -> Tensor:
+    """Running integral along a dimension by the trapezoid rule; one element shorter than y."""
 def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Degrees to radians."""
 def deg2rad_(input: Tensor) -> Tensor:
     """Degrees to radians."""
 def det(input: Tensor) -> Tensor:
     """linalg.det."""
-def diag(input: Tensor, diagonal: Any = 0) -> Tensor:
+def detach_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """``input.detach_(...)``."""
+def detach_copy(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """A copy without history."""
+def diag(input: Tensor, diagonal: Any = 0, *, out: Tensor | None = None) -> Tensor:
     """A vector on the diagonal of a matrix, or the diagonal of a matrix."""
 def diag_embed(input: Tensor, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
     """The last dimension on a diagonal of two new ones, zeros elsewhere."""
+def diagflat(input: Tensor, offset: Any = 0) -> Tensor:
+    """A matrix with the flattened input on a diagonal."""
 def diagonal(input: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
     """A diagonal of two dimensions, as the last dimension of the result."""
+def diagonal_copy(
+    input: Tensor,
+    offset: _int = 0,
+    dim1: _int = 0,
+    dim2: _int = 1,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """A diagonal of two dimensions, as the last dimension of the result."""
+def diagonal_scatter(
+    input: Tensor,
+    src: Tensor,
+    offset: _int = 0,
+    dim1: _int = 0,
+    dim2: _int = 1,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """self with a diagonal replaced by `src`."""
+def diff(
+    input: Tensor,
+    n: _int = 1,
+    dim: _int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """The n-th differences of neighbours along a dimension; `prepend` and `append` are joined first."""
 def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Derivative of lgamma."""
 def digamma_(input: Tensor) -> Tensor:
@@ -1307,6 +1448,14 @@ def dropout(input: Tensor, p: Any, train: Any) -> Tensor:
     """Zero elements with probability `p`, scale the others by ``1 / (1 - p)``."""
 def dropout_(input: Tensor, p: Any, train: Any) -> Tensor:
     """Zero elements with probability `p`, scale the others by ``1 / (1 - p)``."""
+def dsplit(
+    input: Tensor,
+    indices_or_sections: Any = None,
+    *,
+    indices: Any = None,
+    sections: Any = None,
+) -> Tensor:
+    """`tensor_split` along dimension 2 (equal pieces for an int)."""
 def dstack(tensors: Any, *, out: Tensor | None = None) -> Tensor:
     """Joined along the third dimension."""
 def einsum(*args: Any) -> Tensor:
@@ -1347,6 +1496,14 @@ def exp2_(input: Tensor) -> Tensor:
     """``2 ** x``."""
 def exp_(input: Tensor) -> Tensor:
     """``e ** x``."""
+def expand_copy(
+    input: Tensor,
+    size: _int | Sequence[_int],
+    *,
+    implicit: _bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Dimensions of size 1 repeated without copying (stride 0)."""
 def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``e ** x - 1``, accurate near 0."""
 def expm1_(input: Tensor) -> Tensor:
@@ -1433,6 +1590,8 @@ def geqrf(input: Tensor, *, out: Sequence[Tensor] | None = None) -> _geqrf_resul
     """QR as LAPACK keeps it: R above, reflectors below the diagonal, and their factors tau."""
 def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """All products of the elements of two vectors, (n, m)."""
+def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: Any = 1) -> Tensor:
+    """Numerical derivative along dimensions, by second-order differences."""
 def greater(input: Tensor, other: Tensor | _Number, *, out: Tensor | None = None) -> Tensor:
     """``self > other`` elementwise."""
 def greater_(input: Tensor, other: Tensor | _Number) -> Tensor:
@@ -1524,6 +1683,41 @@ def hinge_embedding_loss(
     reduction: Any = 1,
 ) -> Tensor:
     """nn.functional.hinge_embedding_loss."""
+def histc(
+    input: Tensor,
+    bins: Any = 100,
+    min: Any = 0,
+    max: Any = 0,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Counts of values in `bins` equal bins between `min` and `max` (of the data where equal)."""
+def histogram(
+    input: Tensor,
+    bins: Any,
+    *,
+    range: Any = None,
+    weight: Any = None,
+    density: Any = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Weights of values per bin, and the edges of the bins."""
+def histogramdd(
+    input: Tensor,
+    bins: Any,
+    range: Any = None,
+    weight: Any = None,
+    density: Any = False,
+) -> Tensor:
+    """Histogram of points in several dimensions."""
+def hsplit(
+    input: Tensor,
+    indices_or_sections: Any = None,
+    *,
+    indices: Any = None,
+    sections: Any = None,
+) -> Tensor:
+    """`tensor_split` along dimension 0 (equal pieces for an int)."""
 def hstack(tensors: Any, *, out: Tensor | None = None) -> Tensor:
     """Joined along columns (dimension 1; 0 for vectors)."""
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -1586,6 +1780,27 @@ def index_fill_(input: Tensor, dim: _int, index: Tensor, value: _Number | Tensor
 @overload
 def index_fill_(input: Tensor, dim: _int, index: Tensor, value: Tensor) -> Tensor:
     """self with a 0-d tensor's value in the slices at a vector of indices."""
+def index_reduce(
+    input: Tensor,
+    dim: _int,
+    index: Tensor,
+    source: Tensor,
+    reduce: str,
+    *,
+    include_self: _bool = True,
+    out: Tensor | None = None,
+) -> Tensor:
+    """self combined with slices of `source` at a vector of indices along a dimension."""
+def index_reduce_(
+    input: Tensor,
+    dim: _int,
+    index: Tensor,
+    source: Tensor,
+    reduce: str,
+    *,
+    include_self: _bool = True,
+) -> Tensor:
+    """self combined with slices of `source` at a vector of indices along a dimension."""
 def index_select(input: Tensor, dim: _int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Slices along a dimension, in the order of a vector of indices."""
 def inner(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
@@ -1614,6 +1829,36 @@ def isclose(
     """``|input - other| <= atol + rtol * |other|`` elementwise."""
 def isfinite(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Is it a finite number?"""
+@overload
+def isin(
+    elements: Tensor,
+    test_elements: Tensor,
+    *,
+    assume_unique: _bool = False,
+    invert: _bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Is each element among the test elements? (`assume_unique` is only a hint about speed.)"""
+@overload
+def isin(
+    elements: Tensor,
+    test_element: _Number | Tensor,
+    *,
+    assume_unique: _bool = False,
+    invert: _bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Is each element equal to a number?"""
+@overload
+def isin(
+    element: _Number | Tensor,
+    test_elements: Tensor,
+    *,
+    assume_unique: _bool = False,
+    invert: _bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Is a number among the test elements?"""
 def isinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Is it infinite?"""
 def isnan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -1652,6 +1897,15 @@ def kl_div(input: Tensor, target: Any, reduction: Any = 1, *, log_target: Any = 
     """nn.functional.kl_div."""
 def kron(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
     """Kronecker product: every element of `input` times the whole of `other`."""
+def kthvalue(
+    input: Tensor,
+    k: _int,
+    dim: _int = -1,
+    keepdim: _bool = False,
+    *,
+    out: Sequence[Tensor] | None = None,
+) -> _kthvalue_result:
+    """The k-th smallest value (k from 1) along a dimension, and where it is; NaN is the largest."""
 def layer_norm(
     input: Tensor,
     normalized_shape: _int | Sequence[_int],
@@ -1731,6 +1985,8 @@ def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
     """``log(exp(self) + exp(other))`` without overflow."""
 def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``log2(2 ** self + 2 ** other)`` without overflow."""
+def logcumsumexp(input: Tensor, dim: _int, *, out: Tensor | None = None) -> Tensor:
+    """Logarithm of the running sum of exponentials, without overflow."""
 def logdet(input: Tensor) -> Tensor:
     """Logarithm of determinants; NaN for negative ones."""
 def logical_and(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -1814,6 +2070,10 @@ def masked_fill_(input: Tensor, mask: Tensor, value: _Number | Tensor) -> Tensor
 @overload
 def masked_fill_(input: Tensor, mask: Tensor, value: Tensor) -> Tensor:
     """The 0-d tensor `value` where the mask is True."""
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """self with the next element of `source` wherever the bool mask (broadcast) holds."""
+def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """self with the next element of `source` wherever the bool mask (broadcast) holds."""
 def masked_select(input: Tensor, mask: Any, *, out: Tensor | None = None) -> Tensor:
     """The elements where a bool mask (broadcast) holds, as a vector."""
 def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -1889,6 +2149,20 @@ def mean(
 ) -> Tensor:
     """Mean over dimensions."""
 @overload
+def median(input: Tensor) -> Tensor:
+    """The lower median; NaN if there is one, of all elements."""
+@overload
+def median(
+    input: Tensor,
+    dim: _int,
+    keepdim: _bool = False,
+    *,
+    out: Sequence[Tensor] | None = None,
+) -> _median_result:
+    """The lower median; NaN if there is one, along a dimension, and where it is."""
+def meshgrid(*tensors: Any, indexing: Any = None) -> Tensor:
+    """Coordinates of a grid: one expanded view per vector."""
+@overload
 def min(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Minimum of all elements."""
 @overload
@@ -1907,6 +2181,14 @@ def minimum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tenso
     """The smaller of both; NaN if one is NaN."""
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Product of two matrices, (n, k) x (k, m)."""
+def mode(
+    input: Tensor,
+    dim: _int = -1,
+    keepdim: _bool = False,
+    *,
+    out: Sequence[Tensor] | None = None,
+) -> _mode_result:
+    """The most frequent value along a dimension (the smallest of equally frequent ones)."""
 def moveaxis(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Dimensions moved to other positions."""
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
@@ -1957,6 +2239,28 @@ def nanmean(
     out: Tensor | None = None,
 ) -> Tensor:
     """Mean over dimensions of what is not NaN."""
+@overload
+def nanmedian(input: Tensor) -> Tensor:
+    """The lower median of the numbers, leaving out NaN, of all elements."""
+@overload
+def nanmedian(
+    input: Tensor,
+    dim: _int,
+    keepdim: _bool = False,
+    *,
+    out: Sequence[Tensor] | None = None,
+) -> _nanmedian_result:
+    """The lower median of the numbers, leaving out NaN, along a dimension, and where it is."""
+def nanquantile(
+    input: Tensor,
+    q: Any,
+    dim: Any = None,
+    keepdim: _bool = False,
+    *,
+    interpolation: Any = 'linear',
+    out: Tensor | None = None,
+) -> Tensor:
+    """Quantiles along a dimension, leaving out NaN."""
 def nansum(
     input: Tensor,
     dim: _int | Sequence[_int] | None = None,
@@ -1968,6 +2272,15 @@ def nansum(
     """Sum over dimensions with NaN counted as 0."""
 def narrow(input: Tensor, dim: Any, start: Any, length: Any) -> Tensor:
     """`length` elements from `start` along a dimension."""
+def narrow_copy(
+    input: Tensor,
+    dim: _int,
+    start: _int,
+    length: _int,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """`length` elements from `start` along a dimension, copied."""
 def native_batch_norm(
     input: Tensor,
     weight: Any,
@@ -2020,6 +2333,14 @@ def nextafter_(input: Tensor, other: Tensor) -> Tensor:
     """The number next to `self` in the direction of `other`."""
 def nonzero(input: Tensor, *, as_tuple: Any = False, out: Tensor | None = None) -> Any:
     """Positions of the nonzero elements: (n, ndim) int64, or a tuple of n-vectors per dimension."""
+def nonzero_static(
+    input: Tensor,
+    *,
+    size: _int,
+    fill_value: _int = -1,
+    out: Tensor | None = None,
+) -> Tensor:
+    """The first `size` positions of nonzero elements, (size, ndim) int64; missing ones filled."""
 def norm(
     input: Tensor,
     p: Any = 'fro',
@@ -2061,6 +2382,13 @@ def pca_lowrank(A: Any, q: Any = None, center: Any = True, niter: Any = 2) -> Te
 def pdist(input: Tensor, p: _float | Tensor = 2) -> Tensor:
     """p-norm distances of rows i < j of a matrix, in order: n (n - 1) / 2 of them."""
 def permute(input: Tensor, dims: _int | Sequence[_int]) -> Tensor:
+    """Dimensions in another order."""
+def permute_copy(
+    input: Tensor,
+    dims: _int | Sequence[_int],
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
     """Dimensions in another order."""
 def pinverse(input: Tensor, rcond: Any = 1e-15) -> Tensor:
     """linalg.pinv."""
@@ -2113,8 +2441,22 @@ def prod(
     out: Tensor | None = None,
 ) -> Tensor:
     """Product over one dimension."""
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
+    """self, seen as a vector, with `source` written (or added) at `index`."""
+def put_(input: Tensor, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
+    """self, seen as a vector, with `source` written (or added) at `index`."""
 def qr(input: Tensor, some: Any = True, *, out: Tensor | None = None) -> _qr_result:
     """``input = Q R``; `some` reduced."""
+def quantile(
+    input: Tensor,
+    q: Any,
+    dim: Any = None,
+    keepdim: _bool = False,
+    *,
+    interpolation: Any = 'linear',
+    out: Tensor | None = None,
+) -> Tensor:
+    """Quantiles along a dimension; NaN where the row has one."""
 def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Radians to degrees."""
 def rad2deg_(input: Tensor) -> Tensor:
@@ -2151,8 +2493,18 @@ def renorm(
     """Slices along `dim` scaled down to a p-norm of at most `maxnorm`."""
 def renorm_(input: Tensor, p: _Number | Tensor, dim: _int, maxnorm: _Number | Tensor) -> Tensor:
     """Slices along `dim` scaled down to a p-norm of at most `maxnorm`."""
+def repeat_interleave(
+    input: Tensor,
+    repeats: Any = None,
+    dim: Any = None,
+    *,
+    output_size: Any = None,
+) -> Tensor:
+    """Elements (or slices along `dim`) repeated one after the other."""
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """Another shape: a view where strides allow it, else a copy."""
+def resize_as_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """``input.resize_as_(...)``."""
 def rms_norm(
     input: Tensor,
     normalized_shape: _int | Sequence[_int],
@@ -2184,6 +2536,8 @@ def rnn_tanh_cell(
     """``tanh(w_ih x + b_ih + w_hh h + b_hh)``."""
 def roll(input: Tensor, shifts: _int | Sequence[_int], dims: _int | Sequence[_int] = ()) -> Tensor:
     """Elements shifted along dimensions, what falls off comes in at the other end."""
+def rot90(input: Tensor, k: Any = 1, dims: Any = (0, 1)) -> Tensor:
+    """A tensor turned by `k` right angles in the plane of two dimensions, from the first to the second."""
 @overload
 def round(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Nearest integer, halves to even."""
@@ -2290,8 +2644,64 @@ def scatter_add(
     """self with elements of `src` added at the indices along a dimension."""
 def scatter_add_(input: Tensor, dim: _int, index: Tensor, src: Tensor) -> Tensor:
     """self with elements of `src` added at the indices along a dimension."""
+def scatter_reduce(
+    input: Tensor,
+    dim: _int,
+    index: Tensor,
+    src: Tensor,
+    reduce: str,
+    *,
+    include_self: _bool = True,
+    out: Tensor | None = None,
+) -> Tensor:
+    """self combined with elements of `src` at the indices along a dimension."""
+def scatter_reduce_(
+    input: Tensor,
+    dim: _int,
+    index: Tensor,
+    src: Tensor,
+    reduce: str,
+    *,
+    include_self: _bool = True,
+) -> Tensor:
+    """self combined with elements of `src` at the indices along a dimension."""
+@overload
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Tensor,
+    *,
+    out_int32: _bool = False,
+    right: _bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Where values would be put into a sorted last dimension to keep it sorted."""
+@overload
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: _Number | Tensor,
+    *,
+    out_int32: _bool = False,
+    right: _bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Where a number would be put."""
 def select(input: Tensor, dim: _int, index: _int) -> Tensor:
     """The slice ``[..., index, ...]`` at a dimension, which disappears."""
+def select_copy(input: Tensor, dim: _int, index: _int, *, out: Tensor | None = None) -> Tensor:
+    """The slice ``[..., index, ...]`` at a dimension, which disappears."""
+def select_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: _int,
+    index: _int,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """self with one slice along a dimension replaced by `src`."""
 def selu(input: Tensor) -> Tensor:
     """Self-normalizing elu: fixed `alpha` and scale (Klambauer et al. 2017, arXiv:1706.02515)."""
 def selu_(input: Tensor) -> Tensor:
@@ -2322,6 +2732,27 @@ def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Hyperbolic sine."""
 def sinh_(input: Tensor) -> Tensor:
     """Hyperbolic sine."""
+def slice_copy(
+    input: Tensor,
+    dim: _int = 0,
+    start: _int | None = None,
+    end: _int | None = None,
+    step: _int = 1,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """``[start:end:step]`` along one dimension."""
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: _int = 0,
+    start: _int | None = None,
+    end: _int | None = None,
+    step: _int = 1,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """self with ``[start:end:step]`` along a dimension replaced by `src`."""
 def slogdet(input: Tensor, *, out: Sequence[Tensor] | None = None) -> _slogdet_result:
     """linalg.slogdet."""
 def softmax(
@@ -2351,10 +2782,26 @@ def sort(
     out: Sequence[Tensor] | None = None,
 ) -> _sort_result:
     """As sort; it is always stable here."""
+def split_copy(
+    input: Tensor,
+    split_size: _int,
+    dim: _int = 0,
+    *,
+    out: Tensor | None = None,
+) -> tuple[Tensor, ...]:
+    """Pieces of one size (the last may be shorter)."""
 def split_with_sizes(
     input: Tensor,
     split_sizes: _int | Sequence[_int],
     dim: _int = 0,
+) -> tuple[Tensor, ...]:
+    """Pieces of given sizes."""
+def split_with_sizes_copy(
+    input: Tensor,
+    split_sizes: _int | Sequence[_int],
+    dim: _int = 0,
+    *,
+    out: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """Pieces of given sizes."""
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -2373,6 +2820,15 @@ def squeeze(input: Tensor, dim: _int) -> Tensor:
     """One dimension dropped where its size is 1."""
 @overload
 def squeeze(input: Tensor, dim: _int | Sequence[_int]) -> Tensor:
+    """Some dimensions dropped where their size is 1."""
+@overload
+def squeeze_copy(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Every dimension of size 1 dropped."""
+@overload
+def squeeze_copy(input: Tensor, dim: _int, *, out: Tensor | None = None) -> Tensor:
+    """One dimension dropped where its size is 1."""
+@overload
+def squeeze_copy(input: Tensor, dim: _int | Sequence[_int], *, out: Tensor | None = None) -> Tensor:
     """Some dimensions dropped where their size is 1."""
 def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors of one shape joined along a new dimension."""
@@ -2468,8 +2924,10 @@ def swapdims(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """Two dimensions exchanged."""
 def t(input: Tensor) -> Tensor:
     """Transpose of a matrix; smaller tensors as they are."""
-def take(input: Tensor, index: Any, *, out: Tensor | None = None) -> Tensor:
-    """Elements of the flattened input at the indices."""
+def t_copy(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Transpose of a matrix; smaller tensors as they are."""
+def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Elements of the flattened tensor at the indices, in the shape of the indices."""
 def take_along_dim(
     input: Tensor,
     indices: Any,
@@ -2486,6 +2944,16 @@ def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Hyperbolic tangent."""
 def tanh_(input: Tensor) -> Tensor:
     """Hyperbolic tangent."""
+def tensor_split(
+    input: Tensor,
+    indices_or_sections: Any = None,
+    dim: Any = 0,
+    *,
+    indices: Any = None,
+    sections: Any = None,
+    tensor_indices_or_sections: Any = None,
+) -> Tensor:
+    """Views cut at indices, or `sections` pieces whose sizes differ by at most one."""
 def tensordot(a: Any, b: Any, dims: Any = 2, *, out: Tensor | None = None) -> Tensor:
     """Sum of products over pairs of dimensions: a count, or (dims of a, dims of b)."""
 def threshold(input: Tensor, threshold: _Number | Tensor, value: _Number | Tensor) -> Tensor:
@@ -2508,6 +2976,12 @@ def trace(input: Tensor) -> Tensor:
     """Sum of a matrix's diagonal."""
 def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """Two dimensions exchanged."""
+def transpose_copy(input: Tensor, dim0: _int, dim1: _int, *, out: Tensor | None = None) -> Tensor:
+    """Two dimensions exchanged."""
+def trapezoid(y: Any, x: Any = None, *, dx: Any = 1, dim: Any = -1) -> Tensor:
+    """Integral along a dimension by the trapezoid rule."""
+def trapz(y: Any, x: Any = None, *, dx: Any = 1, dim: Any = -1) -> Tensor:
+    """Integral along a dimension by the trapezoid rule."""
 def triangular_solve(
     input: Tensor,
     A: Tensor,
@@ -2522,6 +2996,17 @@ def tril(input: Tensor, diagonal: _int = 0, *, out: Tensor | None = None) -> Ten
     """The lower triangle; the rest is 0."""
 def tril_(input: Tensor, diagonal: _int = 0) -> Tensor:
     """The lower triangle; the rest is 0."""
+def tril_indices(
+    row: Any,
+    col: Any,
+    offset: Any = 0,
+    *,
+    dtype: _dtype | type | None = ...,
+    layout: _layout | None = None,
+    device: _device | str | _int | None = 'cpu',
+    pin_memory: _bool = False,
+) -> Tensor:
+    """(2, n) rows and columns of a matrix's lower triangle, in row-major order."""
 def triplet_margin_loss(
     anchor: Any,
     positive: Any,
@@ -2537,6 +3022,17 @@ def triu(input: Tensor, diagonal: _int = 0, *, out: Tensor | None = None) -> Ten
     """The upper triangle; the rest is 0."""
 def triu_(input: Tensor, diagonal: _int = 0) -> Tensor:
     """The upper triangle; the rest is 0."""
+def triu_indices(
+    row: Any,
+    col: Any,
+    offset: Any = 0,
+    *,
+    dtype: _dtype | type | None = ...,
+    layout: _layout | None = None,
+    device: _device | str | _int | None = 'cpu',
+    pin_memory: _bool = False,
+) -> Tensor:
+    """(2, n) rows and columns of a matrix's upper triangle, in row-major order."""
 def true_divide(
     input: Tensor | _Number,
     other: Tensor | _Number,
@@ -2552,9 +3048,45 @@ def trunc_(input: Tensor) -> Tensor:
     """Integer part."""
 def unbind(input: Tensor, dim: _int = 0) -> tuple[Tensor, ...]:
     """All slices along a dimension."""
+def unbind_copy(input: Tensor, dim: _int = 0, *, out: Tensor | None = None) -> tuple[Tensor, ...]:
+    """All slices along a dimension."""
 def unflatten(input: Tensor, dim: Any, sizes: Any) -> Tensor:
     """One dimension split into several; one size may be -1."""
+def unfold_copy(
+    input: Tensor,
+    dimension: _int,
+    size: _int,
+    step: _int,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """All windows of `size` along a dimension, `step` apart, as a new last dimension."""
+def unique(
+    input: Tensor,
+    sorted: Any = True,
+    return_inverse: Any = False,
+    return_counts: Any = False,
+    dim: Any = None,
+) -> Tensor:
+    """Distinct elements, or slices along `dim`, in rising order (`sorted` or not); reads values."""
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: Any = False,
+    return_counts: Any = False,
+    dim: Any = None,
+) -> Tensor:
+    """As `unique`, for runs of equal neighbours: values may come again later."""
+def unravel_index(indices: Any, shape: Any) -> Tensor:
+    """Coordinates in `shape` of flat (row-major) indices: a tuple of tensors."""
+def unsafe_chunk(input: Tensor, chunks: Any, dim: Any = 0) -> Tensor:
+    """`chunk` whose pieces autograd takes for independent tensors."""
+def unsafe_split(input: Tensor, split_size: Any, dim: Any = 0) -> Tensor:
+    """`split` whose pieces autograd takes for independent tensors."""
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: Any = 0) -> Tensor:
+    """`split_with_sizes` whose pieces autograd takes for independent tensors."""
 def unsqueeze(input: Tensor, dim: _int) -> Tensor:
+    """A new dimension of size 1."""
+def unsqueeze_copy(input: Tensor, dim: _int, *, out: Tensor | None = None) -> Tensor:
     """A new dimension of size 1."""
 def vander(x: Any, N: Any = None, increasing: Any = False) -> Tensor:
     """Vandermonde matrix of a vector, powers falling unless `increasing`."""
@@ -2581,10 +3113,29 @@ def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Inner product with the first vector conjugated."""
 def view_as_complex(input: Tensor) -> Tensor:
     """Pairs of real numbers in the last dimension as complex ones; the memory is shared."""
+def view_as_complex_copy(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Pairs of real numbers in the last dimension as complex ones; the memory is shared."""
 def view_as_real(input: Tensor) -> Tensor:
     """Complex numbers as pairs of real ones, in a new last dimension; the memory is shared."""
+def view_as_real_copy(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Complex numbers as pairs of real ones, in a new last dimension; the memory is shared."""
+@overload
+def view_copy(input: Tensor, size: _int | Sequence[_int], *, out: Tensor | None = None) -> Tensor:
+    """The same memory in another shape; RuntimeError where strides do not allow it."""
+@overload
+def view_copy(input: Tensor, dtype: _dtype | type, *, out: Tensor | None = None) -> Tensor:
+    """The same bytes as elements of another dtype, copied."""
+def vsplit(
+    input: Tensor,
+    indices_or_sections: Any = None,
+    *,
+    indices: Any = None,
+    sections: Any = None,
+) -> Tensor:
+    """`tensor_split` along dimension 1 (equal pieces for an int)."""
 def vstack(tensors: Any, *, out: Tensor | None = None) -> Tensor:
     """Joined along rows."""
+@overload
 def where(
     condition: Tensor,
     input: Tensor | _Number,
@@ -2593,7 +3144,12 @@ def where(
     out: Tensor | None = None,
 ) -> Tensor:
     """Elements of `input` where the condition holds, of `other` elsewhere."""
+@overload
+def where(condition: Any) -> Tensor:
+    """Positions where the condition holds: one vector per dimension."""
 def xlogy(input: Tensor | _Number, other: Tensor | _Number, *, out: Tensor | None = None) -> Tensor:
     """``self * log(other)``; 0 where self is 0."""
 def xlogy_(input: Tensor | _Number, other: Tensor | _Number) -> Tensor:
     """``self * log(other)``; 0 where self is 0."""
+def zero_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """``input.zero_(...)``."""

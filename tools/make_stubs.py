@@ -255,9 +255,8 @@ def _member(cls, name):
             for line in (["@overload"] if len(texts) > 1 else []) + [text]
         ]
     short = name.strip("_")
-    if name.startswith("__") and short.lstrip("ri") in known.BINARY or short in known.BINARY:
-        if name.startswith("__"):
-            return _lines(name, [(["self", "other: Any"], "Tensor", "")], "    ")
+    if name.startswith("__") and (short in known.BINARY or short[1:] in known.BINARY):
+        return _lines(name, [(["self", "other: Any"], "Tensor", "")], "    ")
     if name.startswith("__") and short in known.UNARY:
         return _lines(name, [(["self"], "Tensor", "")], "    ")
     if name.startswith("_") and not isinstance(member, types.FunctionType):
@@ -271,8 +270,8 @@ def _method(member, name):
     overloads, form = _records_of(name)
     if hasattr(function, "materialise") and overloads:
         return _lines(name, record_definitions(overloads, True, form), "    ")
-    if not isinstance(function, types.FunctionType):
-        return [f"    {name}: Any"]
+    if not isinstance(function, types.FunctionType) or hasattr(function, "materialise"):
+        return [f"    {name}: Any"]  # of a function made when first called nothing is known yet
     parameters, result, doc = python_definition(function, name, "staticmethod" not in decorators)
     if "classmethod" in decorators:
         parameters[0] = "cls"
@@ -343,7 +342,9 @@ def top_lines():
         if name in public["function"] or name in ("Tensor", "flush_segment", "from_data"):
             continue
         if isinstance(value, type):
-            lines.append(f"from .{_home(value, name)} import {name} as {name}")
+            home = _home(value, name)
+            line = f"from .{home} import {name} as {name}" if home else f"class {name}(Tensor): ..."
+            lines.append(line)
         elif isinstance(value, types.FunctionType):
             late += _lines(name, [python_definition(value, name, False)])
         elif not isinstance(value, types.ModuleType):
@@ -358,21 +359,20 @@ def top_lines():
     return lines + late
 
 
-_HOMES = (
-    "engine.base.device",
-    "engine.base.dtypes",
-    "engine.base.shapes",
-    "frontend.formats",
-    "frontend.random",
-)
-
-
 def _home(cls, name):
-    """The module below the package that defines a public class."""
+    """The module below the package that defines a public class, or shows it; None if none does."""
     module = cls.__module__.removeprefix("rushlight").lstrip(".")
     if module:
         return module
-    return next(h for h in _HOMES if hasattr(sys.modules[f"rushlight.{h}"], name))
+    rooms = ("engine.base.", "frontend.")  # of classes that call themselves `rushlight`'s
+    found = [
+        home
+        for home in (m.removeprefix("rushlight.") for m in sorted(sys.modules))
+        if home.startswith(rooms) and not home.endswith(".api")
+        if vars(sys.modules["rushlight." + home]).get(name) is cls
+    ]
+    order = [h for room in rooms for h in found if h.startswith(room)]
+    return order[0] if order else None
 
 
 def main():

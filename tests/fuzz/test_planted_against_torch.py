@@ -3,9 +3,9 @@
 import pytest
 
 import rushlight
-from rushlight.engine.backends.cpu import memory
 from rushlight.engine.ir.primitives import PRIMITIVES
 from rushlight.engine.record import plan, segment
+from rushlight.engine.schedule import memory
 from rushlight.frontend import dispatch
 
 from .run import run_one
