@@ -258,10 +258,11 @@ def _pack(steps, lives, memory, owners):
 
 def _operand_to_replace(step, dying, v):
     """A value whose memory v may take over: it dies in the nest that makes v, read where v is
-    written."""
+    written.  (One that the nest only reads by the name of a copy in its place stays.)"""
+    read = [id(value) for value in step.reads()]
     for old in dying:
         if old.dtype.itemsize == v.dtype.itemsize and _size(old) == _size(v):
-            if reads_where_it_writes(step, old, v):
+            if id(old) in read and reads_where_it_writes(step, old, v):
                 return old
     return None
 
