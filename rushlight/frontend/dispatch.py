@@ -29,8 +29,7 @@ class OpNode(Node):
     def __init__(self, call, edges, scalars):
         self.edges, self.call, self.scalars = edges, call, scalars
         self.seq = next(_sequence)
-        self.extras = self.saved = None
-        self.freed = False
+        self.extras, self.saved, self.freed = None, {}, False
 
     n_out = property(lambda self: len(self.call.out_metas))
 
@@ -41,16 +40,14 @@ class OpNode(Node):
         """Remember what the derivative reads: operands as they are (of one written in place its old
         value), results without their history.  Either may be None: saved by another call."""
         of_inputs, of_outputs = _what_to_save(self.call, self.edges)
-        if self.saved is None:
-            self.saved = {}
-        plain = not state.saved_hooks
-        if tensors is not None:
+        if of_inputs and tensors is not None:
+            plain = not state.mine.saved_hooks
             for i in of_inputs:
                 t = clone_self() if i == 0 and clone_self else tensors[i]
                 if t._inference:
                     refuse_inference()
                 self.saved[i] = (t, t._vc.version) if plain else Saved(t)
-        if outputs is not None:
+        if of_outputs and outputs is not None:
             for i in of_outputs:
                 self.saved[~i] = Saved(outputs[i], is_output=True, weak=weak)
 
@@ -137,16 +134,17 @@ def _parameter_position(call, name):
 
 def _what_to_save(call, edges):
     """(inputs, outputs) that the derivative for these edges reads."""
-    needs = tuple([i for i, e in enumerate(edges) if e is not None])
-    found = call.saves.get(needs)
+    key = tuple([e is not None for e in edges])
+    found = call.saves.get(key)
     if found is None:
+        needs = tuple([i for i, needed in enumerate(key) if needed])
         n = len(call.metas)
         floats = tuple(i for i, f in enumerate(call.float_inputs) if f)
         whole = needs or (
             floats if len(floats) == 1 else ()
         )  # PyTorch saves unless there is a choice
         d = call.derivative(whole, _float_outputs(call))[0]
-        found = call.saves[needs] = (tuple(i for i in d.inputs if i < n), d.outputs)
+        found = call.saves[key] = (tuple(i for i in d.inputs if i < n), d.outputs)
     return found
 
 
@@ -179,7 +177,9 @@ def finish_all(call, tensors, scalars):
         if call.differentiable:
             for t in tensors:
                 if t._rg or t._view is not None and t.requires_grad:
-                    attach(call, tensors, scalars, outs)
+                    node = attach(call, tensors, scalars, outs)
+                    if mine.anomaly:
+                        note_forward(node)
                     break
     elif mine.inference:
         for t in outs:
@@ -188,23 +188,25 @@ def finish_all(call, tensors, scalars):
 
 
 def attach(call, tensors, scalars, outs):
-    """Give results their node."""
-    edges, floats = [], call.float_inputs
-    for i, t in enumerate(tensors):
+    """Give results their node; returns it."""
+    edges, floats, i = [], call.float_inputs, 0
+    for t in tensors:
         if not floats[i]:
             edges.append(None)
-        elif t._view is None and t._fn is not None:
-            edges.append((t._fn, t._nr))
+        elif t._view is None:
+            fn = t._fn
+            edges.append((fn, t._nr) if fn is not None else edge(t) if t._rg else None)
         else:
             edges.append(edge(t) if t.requires_grad else None)
+        i += 1
     node = OpNode(call, edges, scalars)
-    records = call.records
-    for i, t in enumerate(outs):
+    records, i = call.records, 0
+    for t in outs:
         if records[i]:
             t._fn, t._nr, t._rg = node, i, True
+        i += 1
     node.save(tensors, outs)
-    if state.anomaly:
-        note_forward(node)
+    return node
 
 
 def refuse_inference():

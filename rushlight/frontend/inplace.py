@@ -76,17 +76,19 @@ def check_inplace(t, recording):
 def check_overlap(out, sources):
     """Refuse writes whose result would depend on the order of the loop."""
     meta = out._meta.plain
-    if has_zero_stride(meta.shape, meta.strides):
+    if not meta.dense and has_zero_stride(meta.shape, meta.strides):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."
         )
-    if any(_partial_overlap(out, t) for t in sources):
-        raise RuntimeError(
-            "unsupported operation: some elements of the input tensor and the written-to tensor "
-            "refer to a single memory location. Please clone() the tensor before performing the "
-            "operation."
-        )
+    storage = out._st
+    for t in sources:
+        if t._st is storage and _partial_overlap(out, t):
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to "
+                "tensor refer to a single memory location. Please clone() the tensor before "
+                "performing the operation."
+            )
 
 
 def same_place(a, b):
@@ -121,18 +123,16 @@ def overwrite(target, value):
     """`target` takes the values of a result of its shape and dtype, outside of any graph (running
     statistics)."""
     if target._meta.plain.device.type != "meta":
-        record_write(target, value._st, value._meta.plain)
+        record_write(target, value._st, value._meta.plain, state.mine.segment)
     target._vc.version += 1
 
 
 def begin_write(target, call, tensors, scalars):
     """Checks, and the node of a write that is recorded (with what it saves from before)."""
-    recording = (
-        state.grad
-        and call.op.differentiable
-        and any(t.requires_grad for t, f in zip(tensors, call.float_inputs, strict=True) if f)
-    )
-    check_inplace(target, recording)
+    mine = state.mine
+    recording = mine.grad and call.op.differentiable and _any_recorded(call, tensors)
+    if recording or target._inference:
+        check_inplace(target, recording)
     if not recording:
         return None
     edges = [
@@ -144,12 +144,22 @@ def begin_write(target, call, tensors, scalars):
     return node
 
 
+def _any_recorded(call, tensors):
+    i, floats = 0, call.float_inputs
+    for t in tensors:
+        if floats[i] and (t._rg or t._view is not None and t.requires_grad):
+            return True
+        i += 1
+    return False
+
+
 def write(target, call, tensors, scalars):
     """Record the call and the write of its result; counts a version."""
     meta = target._meta.plain
     if meta.device.type != "meta":
-        (storage,) = record_call(state.segment, call, tensors, scalars)
-        record_write(target, storage, call.out_metas[0])
+        segment = state.mine.segment
+        (storage,) = record_call(segment, call, tensors, scalars)
+        record_write(target, storage, call.out_metas[0], segment)
     target._vc.version += 1
 
 

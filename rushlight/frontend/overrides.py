@@ -33,11 +33,19 @@ _PLAIN = {Tensor, int, float, bool, str, type(None)}
 
 def has_override(args, kwargs):
     """Must this call leave the fast path?"""
-    if state.function_modes:
+    if state.mine.function_modes:
         return True
     for a in (*args, *kwargs.values()) if kwargs else args:
-        if a.__class__ not in _PLAIN:
+        if a.__class__ not in _PLAIN and not _learnt(a.__class__):
             return bool(overloaded_args(args, kwargs))
+    return False
+
+
+def _learnt(cls):
+    """Is this a class of tensors without overrides (Parameter)?  Then calls need not ask again."""
+    if issubclass(cls, Tensor) and cls.__torch_function__ is disabled_function:
+        _PLAIN.add(cls)
+        return True
     return False
 
 
@@ -45,6 +53,9 @@ def disabled_function(func, types, args=(), kwargs=None):
     """``__torch_function__ = torch._C._disabled_torch_function_impl``: run as plain tensors."""
     with DisableTorchFunctionSubclass():
         return func(*args, **(kwargs or {}))
+
+
+disabled_function.disables = True  # type: ignore[attr-defined]
 
 
 def default_torch_function(cls, func, types, args=(), kwargs=None):

@@ -305,10 +305,7 @@ def _remark(t, meta):
 
 def needs_dispatch(cls):
     """Does a subclass see every operator through ``__torch_function__``?"""
-    return cls.__torch_function__ is not DISABLED
-
-
-DISABLED = None  # set by overrides.py: the function that marks "no override"
+    return not getattr(cls.__torch_function__, "disables", False)
 
 
 def make_subclass(cls, source):

@@ -89,8 +89,9 @@ def run_view(op, values):
 def finish_view(view, source):
     """The view(s) of `source`, with their place in the graph."""
     op, node, made = view.op, None, "default"
-    if not state.grad:
-        made = "inference" if state.inference else "no_grad"
+    mine = state.mine
+    if not mine.grad:
+        made = "inference" if mine.inference else "no_grad"
     elif source._rg or source._view is not None and source.requires_grad:
         node = OpNode(view.call(source), [edge(source)], ()) if view.metas else None
     base = 0 if op.absolute else source._off

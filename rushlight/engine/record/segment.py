@@ -174,9 +174,8 @@ def record_call(segment, call, tensors, scalars):
     return outs
 
 
-def record_write(target, value_storage, value_meta):
+def record_write(target, value_storage, value_meta, segment):
     """`target`'s view of its storage becomes the value; pending like everything else."""
-    segment = state.segment
     storage = target._st
     meta = target._meta.plain
     if storage.segment is not segment:
@@ -189,13 +188,13 @@ def record_write(target, value_storage, value_meta):
             storage.slot = old
     else:
         value_slot = value_storage.slot
-    head = _interned(_writes, Write, meta, value_meta)
+    head = _writes.get((meta, value_meta)) or _interned(_writes, Write, meta, value_meta)
     segment.events.append((head, storage.slot, target._off, value_slot, 0))
-    storage.slot = segment.count
-    segment.refs.append(weakref.ref(storage))
+    storage.slot = slot = segment.count
+    segment.refs.append(_ref(storage))
     if storage.immediate:
-        segment.written[segment.count] = storage
-    segment.count += 1
+        segment.written[slot] = storage
+    segment.count = slot + 1
     if storage.immediate or value_storage.immediate or config.EAGER:
         flush(segment)
 
