@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import frontend as rl
+from ..frontend.rules import run_rule
 from ._per_parameter import (
     PerParameterOptimizer,
     add_quotient_,
@@ -10,7 +11,6 @@ from ._per_parameter import (
     check_betas,
     check_fused,
     check_lr,
-    decay_moments_,
     real_views,
     shrink_,
     with_weight_decay,
@@ -128,25 +128,28 @@ class Adam(PerParameterOptimizer):
             shrink_(param, lr, group["weight_decay"])
         else:
             grad = with_weight_decay(grad, param, group["weight_decay"])
-        traced = group["capturable"] or group["differentiable"]
-        step = self._traced_step(group, state) if traced else self._advance(param, state)
-        param, grad, exp_avg, exp_avg_sq = real_views(
-            param, grad, state["exp_avg"], state["exp_avg_sq"]
-        )
+        names = ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if group["amsgrad"] else ()))
+        tensors = real_views(param, grad, *(state[name] for name in names))
+        if group["capturable"] or group["differentiable"]:
+            self._update_traced(group, lr, self._traced_step(group, state), *tensors)
+            return
+        step = self._read_scalar(param, state, "step") + 1
         beta1, beta2 = group["betas"]
-        _decay_moments_(exp_avg, exp_avg_sq, grad, beta1, beta2)
-        second = _running_maximum_(group, state, exp_avg_sq) if group["amsgrad"] else exp_avg_sq
+        scale, bias2 = -(lr / (1 - beta1**step)), 1 - beta2**step
+        numbers = (1.0, *_decay(grad, beta1, beta2), bias2**0.5, group["eps"], scale)
+        run_rule(_move_, (state["step"], *tensors), numbers)
+        self._wrote_scalar(param, state, "step", step)
 
-        bias1, bias2 = 1 - beta1**step, 1 - beta2**step
-        if traced:
-            # Inside the denominator the step size, a tensor, costs no pass over the parameter.
-            step_size = -(lr / bias1)
-            denom = second.sqrt() / (bias2**0.5 * step_size) + group["eps"] / step_size
-            # The next step overwrites `exp_avg`, which the backward pass of this one still needs.
-            param.addcdiv_(exp_avg.clone() if group["differentiable"] else exp_avg, denom)
-        else:
-            denom = second.sqrt() / bias2**0.5 + group["eps"]
-            add_quotient_(param, exp_avg, denom, -(lr / bias1))
+    @staticmethod
+    def _update_traced(group, lr, step, param, grad, exp_avg, exp_avg_sq, *largest):
+        beta1, beta2 = group["betas"]
+        _decay_moments_(exp_avg, exp_avg_sq, grad, *_decay(grad, beta1, beta2))
+        second = _running_maximum_(exp_avg_sq, *largest, keep=group["differentiable"])
+        # Inside the denominator the step size, a tensor, costs no pass over the parameter.
+        step_size = -(lr / (1 - beta1**step))
+        denom = second.sqrt() / ((1 - beta2**step) ** 0.5 * step_size) + group["eps"] / step_size
+        # The next step overwrites `exp_avg`, which the backward pass of this one still needs.
+        param.addcdiv_(exp_avg.clone() if group["differentiable"] else exp_avg, denom)
 
     @staticmethod
     def _traced_step(group, state):
@@ -156,18 +159,37 @@ class Adam(PerParameterOptimizer):
         return state["step"].add_(1).clone()
 
 
-def _decay_moments_(exp_avg, exp_avg_sq, grad, beta1, beta2):
+def _move_(step, param, grad, exp_avg, exp_avg_sq, *rest):
+    """The update of one parameter, for `run_rule`; with amsgrad the largest second moment follows
+    `exp_avg_sq`."""
+    *largest, one, weight1, beta2, weight2, bias2, eps, scale = rest
+    step.add_(one)
+    _decay_moments_(exp_avg, exp_avg_sq, grad, weight1, beta2, weight2)
+    second = _running_maximum_(exp_avg_sq, *largest)
+    add_quotient_(param, exp_avg, second.sqrt() / bias2 + eps, scale)
+
+
+def _decay(grad, beta1, beta2):
+    """(weight of the gradient, decay and weight of its square)."""
     if not isinstance(beta1, rl.Tensor):
-        decay_moments_(exp_avg, exp_avg_sq, grad, beta1, beta2)
-        return
+        return 1 - beta1, beta2, 1 - beta2
     weight1, weight2 = ((1 - b).to(grad.device, grad.dtype) for b in (beta1, beta2))
+    return weight1, beta2, weight2
+
+
+def _decay_moments_(exp_avg, exp_avg_sq, grad, weight1, beta2, weight2):
     exp_avg.lerp_(grad, weight1)
-    exp_avg_sq.lerp_(grad.square(), weight2)
+    if isinstance(weight2, rl.Tensor):
+        exp_avg_sq.lerp_(grad.square(), weight2)
+    else:
+        exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=weight2)
 
 
-def _running_maximum_(group, state, exp_avg_sq):
-    (largest,) = real_views(state["max_exp_avg_sq"])
-    before = largest.clone() if group["differentiable"] else largest
+def _running_maximum_(exp_avg_sq, largest=None, keep=False):
+    """The second moment to divide by: `exp_avg_sq`, or with amsgrad the largest so far."""
+    if largest is None:
+        return exp_avg_sq
+    before = largest.clone() if keep else largest
     return largest.copy_(rl.maximum(before, exp_avg_sq))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..frontend.rules import run_rule
 from ._per_parameter import (
     PerParameterOptimizer,
     add_scaled_,
@@ -105,13 +106,29 @@ class SGD(PerParameterOptimizer):
         return self.state[param] if group["momentum"] != 0 else {}
 
     def _update(self, group, param, grad, state):
-        momentum = group["momentum"]
+        momentum, scale = group["momentum"], -_to_scalar(group["lr"])
         grad = with_weight_decay(grad, param, group["weight_decay"])
-        if momentum != 0:
-            buf = state.get("momentum_buffer")
-            if buf is None:
-                buf = state["momentum_buffer"] = grad.detach().clone()
-            else:
-                buf.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
-            grad = grad.add(buf, alpha=momentum) if group["nesterov"] else buf
-        add_scaled_(param, grad, -_to_scalar(group["lr"]))
+        if momentum == 0:
+            add_scaled_(param, grad, scale)
+        elif state.get("momentum_buffer") is None:
+            buf = state["momentum_buffer"] = grad.detach().clone()
+            add_scaled_(param, grad.add(buf, alpha=momentum) if group["nesterov"] else buf, scale)
+        else:
+            rule = _move_nesterov_ if group["nesterov"] else _move_
+            numbers = (momentum, 1 - group["dampening"], scale)
+            run_rule(rule, (param, grad, state["momentum_buffer"]), tuple(map(_float, numbers)))
+
+
+def _move_(param, grad, buf, momentum, weight, scale):
+    buf.mul_(momentum).add_(grad, alpha=weight)
+    add_scaled_(param, buf, scale)
+
+
+def _move_nesterov_(param, grad, buf, momentum, weight, scale):
+    buf.mul_(momentum).add_(grad, alpha=weight)
+    add_scaled_(param, grad.add(buf, alpha=momentum), scale)
+
+
+def _float(number):
+    """Python integers too travel as floats; a tensor stays."""
+    return float(number) if isinstance(number, int) else number

@@ -25,7 +25,7 @@ class Plan:
         return self.program.run(arrays, scalars)
 
 
-class _Slot:
+class Slot:
     """A storage value: `node` is shaped and laid out by `meta`, or flat where meta is None."""
 
     __slots__ = ("node", "meta")
@@ -48,38 +48,48 @@ class _Slot:
 
 def build(events, wanted, lines):
     """Plan for a tape; `wanted` lists (slot, position of the bound memory to update, or -1)."""
-    graph = Graph()
-    slots, bound, kinds = [], [], []
-    scalars = []
-    for number, event in enumerate(events):
-        head = event[0]
-        start = len(graph.values)
-        if not hasattr(head, "graph"):
-            if len(event) == 1:
-                node = graph.emit(INPUT, (), index=len(bound), shape=(head.size,), dtype=head.dtype)
-                bound.append(node)
-                slots.append(_Slot(node))
-            else:
-                slots.append(_write(slots, *event))
-            continue
-        args = [
-            slots[event[2 * i + 1]].read(m.plain, event[2 * i + 2])
-            for i, m in enumerate(head.metas)
-        ]
-        for kind_value in head.graph.inputs[len(head.metas) :]:
-            node = graph.emit(SCALAR, (), index=len(kinds), shape=(), dtype=kind_value.dtype)
-            kinds.append(kind_value.dtype)
-            scalars.append(node)
-            args.append(node)
-        outs = inline(head.graph, graph, args)
-        for v, meta in zip(outs, head.out_metas, strict=True):
-            slots.append(_Slot(v, meta))
-        if number in lines:
-            _annotate(graph, start, head, lines[number])
+    graph, bound, scalars = Graph(), [], []
+
+    def bind(head):
+        node = graph.emit(INPUT, (), index=len(bound), shape=(head.size,), dtype=head.dtype)
+        bound.append(node)
+        return Slot(node)
+
+    def scalar(dtype):
+        scalars.append(graph.emit(SCALAR, (), index=len(scalars), shape=(), dtype=dtype))
+        return scalars[-1]
+
+    slots = replay(graph, events, bind, scalar, lines)
     graph.inputs = bound
     graph.outputs = [slots[slot].flat() for slot, _ in wanted]
     updates = {i: position for i, (_, position) in enumerate(wanted) if position >= 0}
     return Plan(compile_graph(graph, scalars, updates))
+
+
+def replay(graph, events, bind, scalar, lines=()):
+    """Put a tape's calls and writes into a graph; returns its slots.
+
+    Args:
+        bind: from the head of a Bind to the Slot it stands for.
+        scalar: from a dtype to the Value of the tape's next run-time number.
+    """
+    slots = []
+    for number, event in enumerate(events):
+        head = event[0]
+        if not hasattr(head, "graph"):
+            slots.append(bind(head) if len(event) == 1 else _write(slots, *event))
+            continue
+        start = len(graph.values)
+        args = [
+            slots[event[2 * i + 1]].read(m.plain, event[2 * i + 2])
+            for i, m in enumerate(head.metas)
+        ]
+        args += [scalar(v.dtype) for v in head.graph.inputs[len(head.metas) :]]
+        outs = inline(head.graph, graph, args)
+        slots += [Slot(v, meta) for v, meta in zip(outs, head.out_metas, strict=True)]
+        if number in lines:
+            _annotate(graph, start, head, lines[number])
+    return slots
 
 
 def _annotate(graph, start, call, line):
@@ -96,8 +106,8 @@ def _write(slots, head, target, offset, source, _):
     if value.shape != meta.shape:
         value = L.broadcast(value, meta.shape)
     if meta.dense and offset == 0 and meta.numel == _size(old):
-        return _Slot(value, meta)
-    return _Slot(L.store(old.flat(), value, offset, meta.strides))
+        return Slot(value, meta)
+    return Slot(L.store(old.flat(), value, offset, meta.strides))
 
 
 def _size(slot):
