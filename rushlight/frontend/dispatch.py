@@ -140,9 +140,9 @@ def _what_to_save(call, edges):
         needs = tuple([i for i, needed in enumerate(key) if needed])
         n = len(call.metas)
         floats = tuple(i for i, f in enumerate(call.float_inputs) if f)
-        whole = needs or (
-            floats if len(floats) == 1 else ()
-        )  # PyTorch saves unless there is a choice
+        # PyTorch saves what more than one operand's derivative reads, wanted or not
+        always = len(floats) == 1 or call.op is not None and call.op.masks
+        whole = needs or (floats if always else ())
         d = call.derivative(whole, _float_outputs(call))[0]
         found = call.saves[key] = (tuple(i for i in d.inputs if i < n), d.outputs)
     return found
@@ -178,7 +178,7 @@ def finish_all(call, tensors, scalars):
             for t in tensors:
                 if t._rg or t._view is not None and t.requires_grad:
                     node = attach(call, tensors, scalars, outs)
-                    if mine.anomaly:
+                    if mine.anomaly and node is not None:
                         note_forward(node)
                     break
     elif mine.inference:
@@ -188,17 +188,17 @@ def finish_all(call, tensors, scalars):
 
 
 def attach(call, tensors, scalars, outs):
-    """Give results their node; returns it."""
-    edges, floats, i = [], call.float_inputs, 0
+    """Give results their node; returns it (None: the operands that record only choose)."""
+    edges, floats, recorded, i = [], call.float_inputs, False, 0
     for t in tensors:
-        if not floats[i]:
-            edges.append(None)
-        elif t._view is None:
-            fn = t._fn
-            edges.append((fn, t._nr) if fn is not None else edge(t) if t._rg else None)
+        if floats[i] and (t._rg or t._view is not None and t.requires_grad):
+            fn, recorded = t._fn, True
+            edges.append((fn, t._nr) if fn is not None and t._view is None else edge(t))
         else:
-            edges.append(edge(t) if t.requires_grad else None)
+            edges.append(None)
         i += 1
+    if not recorded:
+        return None
     node = OpNode(call, edges, scalars)
     records, i = call.records, 0
     for t in outs:

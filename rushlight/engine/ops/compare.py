@@ -177,6 +177,7 @@ def bitwise_not(self):
     variants="function,out",
     promotes=("self", "other"),
     node="WhereBackward0",
+    masks=True,
 )
 def where(condition, self, other):
     """Elements of `input` where the condition holds, of `other` elsewhere."""
@@ -239,6 +240,7 @@ def _extreme(name, function, doc, aliases=()):
         numbers=(),
         dtypes=_no_complex_order,
         aliases=aliases,
+        masks=True,
     )(body)
 
 
@@ -282,6 +284,7 @@ def _need_bound(low, high, name="clamp"):
     dtypes=_no_complex_order,
     ref=np.clip,
     node="ClampBackward1",
+    masks=True,
 )
 def clamp(self, min, max):  # noqa: A002
     """Values bounded by `min` and `max`; NaN stays."""
@@ -295,6 +298,7 @@ def clamp(self, min, max):  # noqa: A002
     promotes=("self", "min", "max"),
     dtypes=_no_complex_order,
     node="ClampBackward0",
+    masks=True,
 )
 def clamp_tensor(self, min, max):  # noqa: A002
     """Values bounded elementwise; a NaN in any operand is the result."""
@@ -320,6 +324,7 @@ def _bound(name, which, function, doc):
             promotes=("self", which),
             dtypes=_no_complex_order,
             node=numbered(name.title().replace("_", ""), 1, 0),
+            masks=True,
         )(body)
 
 

@@ -62,6 +62,7 @@ class Op:
         seen_as=None,
         out="any",
         numbers=("other",),
+        masks=False,
     ):
         self.kind, self.schema_text, self.body = kind, schema, body
         self.name, self.overload = schemas.split_name(schema)
@@ -79,6 +80,7 @@ class Op:
         self.out = out  # what out= must be: "any", "apart" (from the operands), "exact" (dtype too)
         self.seen_as = seen_as  # views of another dtype: dtype -> dtype
         self.numbers = frozenset(numbers)  # pointwise: Tensor parameters that may be Python numbers
+        self.masks = masks  # the derivative only chooses by the operands: constant in them
         self.calls, self.inplace_calls, self.shadow_calls = {}, {}, {}
         self.__doc__ = body.__doc__
 

@@ -170,7 +170,20 @@ def _extreme(name, reduce, index_of, elementwise, doc):
         return reduce(self, axes, keepdim)
 
     many.__doc__ = f"{doc} over dimensions; equal ones share the gradient."
-    operator(f"a{name}(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor")(many)
+    operator(
+        f"a{name}(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
+        vjp=_share_evenly,
+        masks=True,
+    )(many)
+
+
+def _share_evenly(grads, outputs, self, dim, keepdim):
+    """Equal extremes share the cotangent.  (Values that changed since share 0 / 0, as PyTorch's.)"""
+    axes = wrap_dims(dim, self.ndim)
+    kept = [1 if d in axes else n for d, n in enumerate(self.shape)]
+    g, top = (L.broadcast(L.reshape(v, kept), self.shape) for v in (grads[0], outputs[0]))
+    hits = L.cast(L.eq(self, top), self.dtype)
+    return {"self": g * hits / L.broadcast(L.sum_(hits, axes, keepdim=True), self.shape)}
 
 
 def composite_other(name, elementwise):

@@ -143,6 +143,9 @@ class Call:
             results=("",) * len(outs),
             device=self.device,
         )
+        if self.op is not None and self.op.masks:
+            saved = len(metas) - len(given)
+            call.float_inputs = (False,) * saved + call.float_inputs[saved:]
         return d, call
 
 

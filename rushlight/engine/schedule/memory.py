@@ -77,6 +77,8 @@ def _start_in_place(graph, steps, updates, lives, memory):
         root = owners.get(source.index, source)
         if root.index in inputs and updated.get(final(copy)) != inputs[root.index]:
             continue
+        if root.index not in inputs and root.index not in lives.first:
+            continue  # made of empty pieces: no step writes it
         owners[copy.index] = root
         dropped.add(at)
     memory.steps = [s for at, s in enumerate(steps) if at not in dropped]
