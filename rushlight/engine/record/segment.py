@@ -61,10 +61,13 @@ class Segment:
     __slots__ = ("events", "refs", "scalars", "bound", "written", "count", "lines", "nbytes")
 
     def __init__(self):
+        self.clear()
+
+    def clear(self):
+        """Start anew; whoever holds the old lists keeps them."""
         self.events, self.refs, self.scalars = [], [], []
         self.bound, self.written, self.lines = [], {}, {}
-        self.count = 0
-        self.nbytes = 0
+        self.count = self.nbytes = 0
 
 
 class ThreadState:
@@ -201,22 +204,21 @@ def record_write(target, value_storage, value_meta, segment):
 
 def flush(segment=None):
     """Execute the segment: everything still referenced gets memory; the tape is empty again."""
-    segment = segment or state.segment
-    if not segment.events:
+    segment = segment or state.mine.segment
+    events = segment.events
+    if not events:
         return
     with _lock:
-        fresh = Segment()
-        events, segment.events = segment.events, fresh.events
         refs, bound, scalars = segment.refs, segment.bound, segment.scalars
         written, lines = segment.written, segment.lines
-        segment.refs, segment.bound, segment.scalars = fresh.refs, fresh.bound, fresh.scalars
-        segment.written, segment.lines = fresh.written, fresh.lines
-        segment.count = segment.nbytes = 0
+        segment.clear()
         alive = []
         for slot, ref in enumerate(refs):
-            storage = ref() if ref is not None else None
+            if ref is None:
+                continue
+            storage = ref()
             if storage is not None and (
-                slot in written or (storage.slot == slot and storage.segment is segment)
+                storage.slot == slot and storage.segment is segment or slot in written
             ):
                 alive.append((slot, storage))
         try:
@@ -251,10 +253,10 @@ def _run(events, alive, bound, scalars, lines):
     held = [a.fetch() if a.__class__ is OpaqueBuffer else a for _, a in bound]
     arrays = plan.run(held, scalars)
     for (_, storage), (_, at), array in zip(alive, wanted, arrays, strict=True):
-        if storage.device.type == "opaque":
-            _put_back(storage, held[at] if array is None else array)
-        elif storage.array is None:
+        if storage.array is None and storage.device.type != "opaque":
             storage.array = array
+        elif storage.device.type == "opaque":
+            _put_back(storage, held[at] if array is None else array)
         elif array is not None and not _same_memory(storage.array, array):
             storage.array[...] = (
                 array if array.dtype == storage.array.dtype else array.view(storage.array.dtype)

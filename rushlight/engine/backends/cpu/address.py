@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 _pointer_at = ctypes.c_int64.from_address
+SMALL = 1 << 13  # bytes below which alignment saves less than it costs
 _DATA = object.__basicsize__  # NumPy's C interface: the data pointer follows the object header
 
 
@@ -30,7 +31,9 @@ address = _chosen()
 
 
 def aligned_empty(size, np_dtype, align=64):
-    """Uninitialised 1-d array whose data starts on a cache line."""
+    """Uninitialised 1-d array whose data starts on a cache line, unless it is small."""
     nbytes = size * np_dtype.itemsize
+    if nbytes < SMALL:
+        return np.empty(size, np_dtype)
     raw = np.empty(nbytes + align, np.uint8)
     return np.ndarray(size, np_dtype, raw, -address(raw) % align)

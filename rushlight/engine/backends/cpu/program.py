@@ -79,8 +79,9 @@ class Program:
 
     # ---------------------------------------------------------------------------------- run
     def run(self, arrays, scalars):
-        for cell, value in zip(self.numbers, scalars, strict=True):
-            cell[0] = value
+        if scalars:
+            for cell, value in zip(self.numbers, scalars, strict=True):
+                cell[0] = value
         arena = _arena(self.memory.arena_bytes)
         outputs = [aligned_empty(n, d) for n, d in self.results]
         entries, at = self.entries, 1

@@ -75,7 +75,7 @@ FUNCTIONS: dict[str, Function] = {
     "acos": Function(trig.acos),
     "atan": Function(trig.atan),
     "atan2": Function(trig.atan2, arity=2),
-    "erf": Function(special.erf),
+    "erf": Function(special.erf, single=True),
     "erfc": Function(special.erfc),
     "erfinv": Function(special.erfinv),
     "lgamma": Function(special.lgamma),
