@@ -1,8 +1,12 @@
 """The loops a kernel runs, merged where every access allows it; what of them is structure."""
 
+import math
 from typing import NamedTuple
 
 from ...schedule.nest import Instruction
+
+
+SHORT_ROW = 512  # elements
 
 
 class Loops(NamedTuple):
@@ -18,6 +22,12 @@ class Loops(NamedTuple):
     lane: bool
     rows: tuple
     indices: tuple
+
+    @property
+    def short(self):
+        """Are rows so short that a wide vector's remainder would take most of the time?"""
+        rows = self.sizes[self.kept : self.kept + self.inner]
+        return bool(rows) and not self.lane and math.prod(rows) < SHORT_ROW
 
     def classes(self):
         """Per access and index, what code depends on: "0", "1" (innermost only) or "s" a loop."""
@@ -66,6 +76,7 @@ def structure(nest, loops):
         loops.kept,
         loops.inner,
         loops.lane,
+        loops.short,
         loops.classes(),
         tuple([a.value.dtype for a in nest.accesses]),
         tuple(nest.body),

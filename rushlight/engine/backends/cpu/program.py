@@ -69,7 +69,8 @@ class Program:
         for nest in nests:
             key = keys[id(nest)]
             if key not in _kernels and key not in new:
-                new[key] = jit().kernel_text(*lower("NAME", nest, kernels[id(nest)]))
+                loops = kernels[id(nest)]
+                new[key] = jit().kernel_text(*lower("NAME", nest, loops), loops.short)
         if new:
             _kernels.update(zip(new, jit().functions(list(new.values())), strict=True))
         return {nest: _kernels[key] for nest, key in keys.items()}
