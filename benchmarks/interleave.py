@@ -1,4 +1,4 @@
-"""Interleaved timing: each round times every contestant once, and only ratios within a round count."""
+"""Interleaved timing: each round times every contestant; only ratios within a round count."""
 
 import argparse
 import gc

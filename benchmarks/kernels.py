@@ -1,4 +1,4 @@
-"""Memory-bound kernels at 1e4 and 1e6 elements against PyTorch, one thread, one result read at a time."""
+"""Memory-bound kernels at 1e4 and 1e6 elements against PyTorch: one thread, a read per result."""
 
 import interleave
 

@@ -1,4 +1,4 @@
-"""What calls cost beside their arithmetic: 600 of add, mul, view and index at sites of their own."""
+"""What calls cost beside their arithmetic: 600 of add, mul, view, index at distinct sites."""
 
 import statistics
 import time
@@ -13,7 +13,8 @@ def program(scope):
     """A function of two tensors with 4 * GROUPS calls, each written on a line of its own."""
     lines = ["def program(start, y, keep):", "    x = start"]
     for i in range(GROUPS):
-        lines += ["    a = torch.add(x, y)", "    b = a * x", "    c = b.view(4, 2)", "    x = c[1:3]"]
+        lines += ["    a = torch.add(x, y)", "    b = a * x"]
+        lines += ["    c = b.view(4, 2)", "    x = c[1:3]"]
         lines += ["    keep.append(x)"] if i % (GROUPS // KEPT) == 0 else []
         lines += ["    x = start"]
     exec("\n".join(lines), scope)  # noqa: S102

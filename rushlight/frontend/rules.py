@@ -1,6 +1,6 @@
-"""Update rules of optimizers: a few in-place operators on tensors of one parameter, recorded as one.
+"""Update rules of optimizers: a few in-place operators on one parameter, recorded as one.
 
-See engine/record/rule.py.  What cannot be recorded so runs operator by operator, with the same result.
+See engine/record/rule.py.  What cannot be recorded so runs directly, with the same result.
 """
 
 from ..engine.base import config

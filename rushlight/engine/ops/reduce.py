@@ -178,7 +178,7 @@ def _extreme(name, reduce, index_of, elementwise, doc):
 
 
 def _share_evenly(grads, outputs, self, dim, keepdim):
-    """Equal extremes share the cotangent.  (Values that changed since share 0 / 0, as PyTorch's.)"""
+    """Equal extremes share the cotangent.  (Values that changed since share 0 / 0.)"""
     axes = wrap_dims(dim, self.ndim)
     kept = [1 if d in axes else n for d, n in enumerate(self.shape)]
     g, top = (L.broadcast(L.reshape(v, kept), self.shape) for v in (grads[0], outputs[0]))

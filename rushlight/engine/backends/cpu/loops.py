@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from ...schedule.nest import Instruction
 
-
 SHORT_ROW = 512  # elements
 
 
