@@ -130,8 +130,11 @@ class Emitter:
     def narrow(self, x, dtype):
         """A float32 rounded to a half type, to nearest even; NaN stays NaN."""
         if dtype is dtypes.float16:
-            # not to be merged with an earlier rounding from double, which would need a libcall
-            x = self.intrinsic("canonicalize", "float", x)
+            # A choice in between keeps LLVM from merging this with an earlier rounding from double,
+            # which would call a library.  (canonicalize does too, but AVX2 cannot select it.)
+            is_nan = self.new(f"fcmp uno float {x}, {x}")
+            nan = constant(float("nan"), dtypes.float32)
+            x = self.new(f"select i1 {is_nan}, float {nan}, float {x}")
             return self.new(f"fptrunc float {x} to half")
         bits = self.new(f"bitcast float {x} to i32")
         odd = self.new(f"and i32 {self.new(f'lshr i32 {bits}, 16')}, 1")

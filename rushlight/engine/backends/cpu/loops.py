@@ -24,9 +24,9 @@ class Loops(NamedTuple):
 
     @property
     def short(self):
-        """Are rows so short that a wide vector's remainder would take most of the time?"""
+        """Are there rows, so short that a wide vector's remainder would take most of the time?"""
         rows = self.sizes[self.kept : self.kept + self.inner]
-        return bool(rows) and not self.lane and math.prod(rows) < SHORT_ROW
+        return self.kept > 0 and not self.lane and math.prod(rows) < SHORT_ROW
 
     def classes(self):
         """Per access and index, what code depends on: "0", "1" (innermost only) or "s" a loop."""
