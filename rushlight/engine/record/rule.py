@@ -50,7 +50,7 @@ def trace(function, metas, numbers, wrap):
 
 
 def _recorded(function, tensors, numbers):
-    mine, segment = state.mine, Segment()
+    mine, segment = state.mine, Segment(runs=False)
     outer, mine.segment = mine.segment, segment
     try:
         function(*tensors, *numbers)

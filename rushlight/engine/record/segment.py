@@ -58,9 +58,20 @@ def _interned(table, cls, *key):
 class Segment:
     """Events not yet executed, of one thread."""
 
-    __slots__ = ("events", "refs", "scalars", "bound", "written", "count", "lines", "nbytes")
+    __slots__ = (
+        "events",
+        "refs",
+        "scalars",
+        "bound",
+        "written",
+        "count",
+        "lines",
+        "nbytes",
+        "runs",
+    )
 
-    def __init__(self):
+    def __init__(self, runs=True):
+        self.runs = runs  # False: recorded only to be read (record/rule.py)
         self.clear()
 
     def clear(self):
@@ -208,6 +219,8 @@ def flush(segment=None):
     events = segment.events
     if not events:
         return
+    if not segment.runs:
+        raise RuntimeError("a value is read, or too much is recorded, where nothing runs")
     with _lock:
         refs, bound, scalars = segment.refs, segment.bound, segment.scalars
         written, lines = segment.written, segment.lines
