@@ -285,7 +285,7 @@ def _prod(g, out, x, axes):
 
 
 def _extreme(g, out, x, axes):
-    """Equal extremes share the cotangent, as amax and amin do; the dim overloads use the index."""
+    """Equal extremes share the cotangent; amax, amin and the dim overloads have their own rules."""
     top = _spread(out, x, axes)
     hits = L.eq(x, top) | (L.isnan(x) & L.isnan(top))
     count = L.sum_(L.cast(hits, x.dtype), axes, keepdim=True)

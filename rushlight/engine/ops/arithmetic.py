@@ -5,6 +5,7 @@ import numpy as np
 from ..base import dtypes
 from ..ir import lang as L
 from .derivatives import partials
+from .numeric import no_complex, not_implemented
 from .record import numbered, pointwise
 
 
@@ -86,9 +87,7 @@ def div_mode(self, other, rounding_mode):
     if rounding_mode is None:
         return self / other
     if self.dtype.is_complex:
-        raise RuntimeError(
-            f"\"div_{rounding_mode}_cpu\" not implemented for '{self.dtype.type_name}'"
-        )
+        raise not_implemented(f"div_{rounding_mode}_cpu", self.dtype)
     if rounding_mode == "trunc":
         return L.idiv(self, other) if self.dtype.category <= dtypes.INT else L.trunc(self / other)
     if rounding_mode == "floor":
@@ -117,15 +116,10 @@ def floor_divide_values(a, b):
     return L.where(L.eq(b, L.like(b, 0)), a / b, floored)
 
 
-def _no_complex(op, common):
-    if common.is_complex:
-        raise RuntimeError(f"\"{op.name}_cpu\" not implemented for '{common.type_name}'")
-
-
 @pointwise(
     "floor_divide(Tensor self, Tensor other) -> Tensor",
     numbers=("self", "other"),
-    dtypes=_no_complex,
+    dtypes=no_complex,
     differentiable=False,
 )
 def floor_divide(self, other):
@@ -142,7 +136,7 @@ def _remainder_gradient(round_):
 @pointwise(
     "remainder(Tensor self, Tensor other) -> Tensor",
     numbers=("self", "other"),
-    dtypes=_no_complex,
+    dtypes=no_complex,
     vjp=_remainder_gradient(floor_divide_values),
 )
 def remainder(self, other):
@@ -158,7 +152,7 @@ def remainder(self, other):
 
 @pointwise(
     "fmod(Tensor self, Tensor other) -> Tensor",
-    dtypes=_no_complex,
+    dtypes=no_complex,
     vjp=_remainder_gradient(lambda a, b: L.trunc(a / b)),
 )
 def fmod(self, other):
@@ -280,16 +274,17 @@ def addcdiv(self, tensor1, tensor2, value):
 @pointwise("lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor")
 def lerp(self, end, weight):
     """``self + weight * (end - self)``, exact at both ends."""
-    return _lerp(self, end, weight)
+    return lerp_values(self, end, weight)
 
 
 @pointwise("lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor", node="LerpBackward1")
 def lerp_tensor(self, end, weight):
     """``self + weight * (end - self)`` with elementwise weights."""
-    return _lerp(self, end, weight)
+    return lerp_values(self, end, weight)
 
 
-def _lerp(start, end, weight):
+def lerp_values(start, end, weight):
+    """PyTorch's formula: exact at both ends."""
     small = L.abs_(weight) < 0.5
     step = end - start
     return L.where(small, start + weight * step, end - step * (1 - weight))

@@ -10,18 +10,13 @@ import numpy as np
 from ..base import dtypes
 from ..ir import lang as L
 from .derivatives import partials
-from .numeric import not_implemented
+from .numeric import no_complex, not_implemented
 from .record import T, composite, operator, pointwise
 
 
 def _real_floating(op, common):
     """Refuse what has no kernel: integers and complex numbers."""
     if common.category != dtypes.FLOAT:
-        raise not_implemented(f"{op.name}_cpu", common)
-
-
-def _no_complex(op, common):
-    if common.is_complex:
         raise not_implemented(f"{op.name}_cpu", common)
 
 
@@ -110,7 +105,7 @@ def _xlog1py_gradient(g, out, self, other):
     "xlogy(Tensor self, Tensor other) -> Tensor",
     promote="float",
     numbers=("self", "other"),
-    dtypes=_no_complex,
+    dtypes=no_complex,
     aliases=("special.xlogy",),
     vjp=partials(_xlogy_gradient),
 )
@@ -125,7 +120,7 @@ def xlogy(self, other):
     node="SpecialXlog1PyBackward0",
     promote="float",
     numbers=("self", "other"),
-    dtypes=_no_complex,
+    dtypes=no_complex,
     vjp=partials(_xlog1py_gradient),
 )
 def xlog1py(self, other):
@@ -164,7 +159,7 @@ def hypot(self, other):
     "atan2(Tensor self, Tensor other) -> Tensor",
     promote="float",
     numbers=(),
-    dtypes=_no_complex,
+    dtypes=no_complex,
     aliases=("arctan2",),
     ref=np.arctan2,
 )
@@ -181,7 +176,7 @@ def _copysign_gradient(g, out, self, other):
 @pointwise(
     "copysign(Tensor self, Tensor other) -> Tensor",
     promote="float",
-    dtypes=_no_complex,
+    dtypes=no_complex,
     vjp=partials(_copysign_gradient),
     ref=np.copysign,
 )
@@ -219,7 +214,7 @@ def _one_dtype(self, values):
     "heaviside(Tensor self, Tensor values) -> Tensor",
     numbers=(),
     promote=_one_dtype,
-    dtypes=_no_complex,
+    dtypes=no_complex,
     differentiable=False,
     ref=np.heaviside,
 )

@@ -6,12 +6,8 @@ import numpy as np
 
 from ..base import dtypes
 from ..ir import lang as L
+from .numeric import no_complex
 from .record import T, composite, numbered, operator, pointwise
-
-
-def _no_complex_order(op, common):
-    if common.is_complex:
-        raise RuntimeError(f"\"{op.name}_cpu\" not implemented for '{common.type_name}'")
 
 
 def _comparison(name, function, doc, ref, aliases=(), ordered=True):
@@ -23,7 +19,7 @@ def _comparison(name, function, doc, ref, aliases=(), ordered=True):
         f"{name}(Tensor self, Tensor other) -> Tensor",
         result="bool",
         differentiable=False,
-        dtypes=_no_complex_order if ordered else None,
+        dtypes=no_complex if ordered else None,
         aliases=aliases,
         ref=ref,
     )(body)
@@ -238,7 +234,7 @@ def _extreme(name, function, doc, aliases=()):
         f"{name}(Tensor self, Tensor other) -> Tensor",
         variants="function,method,out",
         numbers=(),
-        dtypes=_no_complex_order,
+        dtypes=no_complex,
         aliases=aliases,
         masks=True,
     )(body)
@@ -281,7 +277,7 @@ def _need_bound(low, high, name="clamp"):
     "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
     aliases=("clip",),
     promotes=("self", "min", "max"),
-    dtypes=_no_complex_order,
+    dtypes=no_complex,
     ref=np.clip,
     node="ClampBackward1",
     masks=True,
@@ -296,7 +292,7 @@ def clamp(self, min, max):  # noqa: A002
     "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
     aliases=("clip",),
     promotes=("self", "min", "max"),
-    dtypes=_no_complex_order,
+    dtypes=no_complex,
     node="ClampBackward0",
     masks=True,
 )
@@ -322,7 +318,7 @@ def _bound(name, which, function, doc):
         pointwise(
             f"{name}{overload}(Tensor self, {kind} {which}) -> Tensor",
             promotes=("self", which),
-            dtypes=_no_complex_order,
+            dtypes=no_complex,
             node=numbered(name.title().replace("_", ""), 1, 0),
             masks=True,
         )(body)

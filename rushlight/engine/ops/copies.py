@@ -118,7 +118,7 @@ _scatter(
 
 def _strided_gradient(grads, outputs, self, src, size, stride, offset, own, start, reach):
     """PyTorch 2.13's convention: what was replaced gives its cotangent to both operands, and the
-    rest of self gets none."""
+    rest of self gets none (docs/decisions/0002)."""
     empty = L.const(self.graph, 0, self.dtype, (reach,))
     seen = L.load(L.store(empty, grads[0], start, own), offset, size, stride)
     to_self = L.load(L.store(empty, seen, offset, stride), start, self.shape, own)

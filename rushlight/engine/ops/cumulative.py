@@ -6,6 +6,7 @@ from ..base.shapes import wrap_dim
 from ..ir import lang as L
 from ..ir.gradients_host import host_vjp
 from .record import T, composite, operator
+from .reduce import to_picked
 
 _FORMS = "function,method,inplace,out"
 
@@ -29,13 +30,6 @@ _running("cumprod", "prod", "Products of all elements up to each along a dimensi
 
 
 # ------------------------------------------------------------------------------- extremes
-def _to_indexed(grads, outputs, self, dim):
-    g, d = grads[0], wrap_dim(dim, self.ndim)
-    if g is None or not self.ndim:
-        return {"self": g}
-    return {"self": L.put_along(L.like(self, 0), outputs[1], g, d, "add")}
-
-
 def _running_extreme(name, op, doc):
     def body(self, dim):
         d = wrap_dim(dim, self.ndim)
@@ -54,7 +48,7 @@ def _running_extreme(name, op, doc):
         return L.cast(values, self.dtype), indices
 
     body.__doc__ = doc
-    operator(f"{name}(Tensor self, int dim) -> (Tensor values, Tensor indices)", vjp=_to_indexed)(
+    operator(f"{name}(Tensor self, int dim) -> (Tensor values, Tensor indices)", vjp=to_picked)(
         body
     )
 

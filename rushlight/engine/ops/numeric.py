@@ -37,6 +37,12 @@ def not_implemented(name, dtype):
     return NotImplementedError(f"\"{name}\" not implemented for '{dtype.type_name}'")
 
 
+def no_complex(op, common):
+    """For records' `dtypes`: the operator does not take complex numbers."""
+    if common.is_complex:
+        raise not_implemented(f"{op.name}_cpu", common)
+
+
 def need_floating(x, name):
     """Refuse integers, bools and complex numbers."""
     if x.dtype.category != dtypes.FLOAT:

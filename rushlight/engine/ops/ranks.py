@@ -3,7 +3,9 @@
 from ..base import dtypes
 from ..base.shapes import numel, wrap_dim
 from ..ir import lang as L
+from .arithmetic import lerp_values
 from .record import T, composite, operator
+from .reduce import to_picked
 
 _PAIR = "(Tensor values, Tensor indices)"
 
@@ -42,20 +44,9 @@ def _constant_rank(d, k):
     return rank
 
 
-def _to_picked(grads, outputs, self, dim, keepdim, **rest):
-    """The cotangent goes to the element whose index was given."""
-    g, index = grads[0], outputs[1]
-    if g is None or not self.ndim:
-        return {"self": g}
-    d = wrap_dim(dim, self.ndim)
-    if not keepdim:
-        g, index = L.unsqueeze(g, d), L.unsqueeze(index, d)
-    return {"self": L.put_along(L.like(self, 0), index, g, d, "add")}
-
-
 @operator(
     f"kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> {_PAIR}",
-    vjp=_to_picked,
+    vjp=to_picked,
     out="apart",
 )
 def kthvalue(self, k, dim, keepdim):
@@ -123,7 +114,7 @@ def _median(name, skip_nan, doc):
     )(whole)
     operator(
         f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> {_PAIR}",
-        vjp=_to_picked,
+        vjp=to_picked,
         node=f"{title}Backward1",
     )(along)
 
@@ -133,7 +124,7 @@ _median("nanmedian", True, "The lower median of the numbers, leaving out NaN,")
 
 
 # ----------------------------------------------------------------------------------- mode
-@operator(f"mode(Tensor self, int dim=-1, bool keepdim=False) -> {_PAIR}", vjp=_to_picked)
+@operator(f"mode(Tensor self, int dim=-1, bool keepdim=False) -> {_PAIR}", vjp=to_picked)
 def mode(self, dim, keepdim):
     """The most frequent value along a dimension (the smallest of equally frequent ones)."""
     if self.dtype.is_complex:
@@ -226,11 +217,7 @@ def _between(ranked, rank, interpolation):
         return low
     high = L.take_along(ranked, L.cast(L.ceil(rank), dtypes.int64), d)
     weight = L.like(rank, 0.5) if interpolation == "midpoint" else rank - below
-    return L.where(
-        L.lt(weight, L.like(weight, 0.5)),
-        low + weight * (high - low),
-        high - (high - low) * (1 - weight),
-    )
+    return lerp_values(low, high, weight)
 
 
 def _quantiles(name, skip_nan, doc):

@@ -159,7 +159,7 @@ def _extreme(name, reduce, index_of, elementwise, doc):
     operator(
         f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
         node=f"{name.capitalize()}Backward0",
-        vjp=_take_gradient,
+        vjp=to_picked,
     )(along)
     composite_other(name, elementwise)
 
@@ -214,13 +214,12 @@ def at_index(x, dim, keepdim, index_of, name):
     return values, index
 
 
-def _take_gradient(grads, outputs, self, dim, keepdim):
+def to_picked(grads, outputs, self, dim, keepdim=True, **rest):
+    """A `vjp`: the cotangent of values goes to the elements whose indices came with them."""
     g, index = grads[0], outputs[1]
-    if g is None:
-        return {}
-    d = wrap_dim(dim, self.ndim)
-    if not self.ndim:
+    if g is None or not self.ndim:
         return {"self": g}
+    d = wrap_dim(dim, self.ndim)
     if not keepdim:
         g, index = L.unsqueeze(g, d), L.unsqueeze(index, d)
     return {"self": L.put_along(L.like(self, 0), index, g, d, "add")}

@@ -7,6 +7,7 @@ import numpy as np
 from ..base import dtypes
 from ..ir import lang as L
 from .derivatives import only_self
+from .numeric import no_complex
 from .record import T, composite, pointwise
 
 
@@ -25,11 +26,6 @@ def unary(schema_name, function, doc, *, promote="default", ref=None, **fields):
 def integers_unchanged(function):
     """Rounding functions leave integers alone."""
     return lambda x: x if x.dtype.category <= dtypes.INT else function(x)
-
-
-def _no_complex(op, common):
-    if common.is_complex:
-        raise RuntimeError(f"\"{op.name}_vml_cpu\" not implemented for '{common.type_name}'")
 
 
 def _no_bool(op, common):
@@ -104,14 +100,14 @@ unary(
     integers_unchanged(L.floor),
     "Largest integer at most x.",
     ref=np.floor,
-    dtypes=_no_complex,
+    dtypes=no_complex,
 )
 unary(
     "ceil",
     integers_unchanged(L.ceil),
     "Smallest integer at least x.",
     ref=np.ceil,
-    dtypes=_no_complex,
+    dtypes=no_complex,
 )
 unary(
     "trunc",
@@ -119,14 +115,14 @@ unary(
     "Integer part.",
     ref=np.trunc,
     aliases=("fix",),
-    dtypes=_no_complex,
+    dtypes=no_complex,
 )
 unary(
     "frac",
     lambda x: x - L.trunc(x),
     "Fractional part, with the sign of x.",
     ref=lambda x: x - np.trunc(x),
-    dtypes=_no_complex,
+    dtypes=no_complex,
 )
 
 
@@ -136,7 +132,7 @@ def abs_(self):
     return L.abs_(self) if self.dtype.is_signed and self.dtype is not dtypes.bool_ else self
 
 
-@pointwise("sign(Tensor self) -> Tensor", ref=np.sign, dtypes=_no_complex)
+@pointwise("sign(Tensor self) -> Tensor", ref=np.sign, dtypes=no_complex)
 def sign(self):
     """-1, 0 or 1."""
     return self if self.dtype is dtypes.bool_ else L.sign(self)
@@ -153,7 +149,7 @@ def sgn(self):
 
 
 @pointwise(
-    "round(Tensor self) -> Tensor", aliases=("special.round",), ref=np.rint, dtypes=_no_complex
+    "round(Tensor self) -> Tensor", aliases=("special.round",), ref=np.rint, dtypes=no_complex
 )
 def round_(self):
     """Nearest integer, halves to even."""
@@ -164,7 +160,7 @@ def round_(self):
     "round.decimals(Tensor self, *, int decimals) -> Tensor",
     aliases=("special.round",),
     node="RoundBackward1",
-    dtypes=_no_complex,
+    dtypes=no_complex,
 )
 def round_decimals(self, decimals):
     """Nearest number with `decimals` digits after the point."""
