@@ -41,6 +41,20 @@ def measure(with_gradients, rounds):
     return statistics.median(recording), statistics.median(flushing)
 
 
+def one_read():
+    """Microseconds of one small operator that is run at once."""
+    import rushlight as torch
+
+    x = torch.ones(8)
+
+    def run():
+        result = x.sum()
+        torch.frontend.flush_segment()
+        return result
+
+    return statistics.median(interleave.race({"rushlight": run})["rushlight"]) * 1e6
+
+
 def main():
     given = interleave.options(__doc__)
     found = {}
@@ -48,6 +62,8 @@ def main():
         recording, flushing = measure(with_gradients, 20 * given.rounds)
         print(f"{name:18s} {recording:.2f} + {flushing:.2f} us per call (recording + flush)")
         found[name] = {"recording": recording, "flush": flushing}
+    found["one operator and a flush"] = one_read()
+    print(f"one operator and a flush: {found['one operator and a flush']:.1f} us")
     interleave.keep(given.json, found)
 
 

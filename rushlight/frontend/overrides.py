@@ -131,7 +131,7 @@ def overridable(function):
 
     @functools.wraps(function)
     def run(*args, **kwargs):
-        if state.function_modes or has_override(args, kwargs):
+        if has_override(args, kwargs):
             found = handle_override(run, args, kwargs)
             if found is not NotImplemented:
                 return found

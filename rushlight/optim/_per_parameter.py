@@ -229,7 +229,7 @@ def add_quotient_(param, numerator, denominator, scale):
         param.addcdiv_(numerator, denominator, value=scale)
 
 
-def decay_moments_(exp_avg, exp_avg_sq, grad, beta1, beta2):
+def decay_moments_(exp_avg, exp_avg_sq, grad, weight1, beta2, weight2):
     """Move the running means of the gradient and of its square towards `grad`."""
-    exp_avg.lerp_(grad, 1 - beta1)
-    exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+    exp_avg.lerp_(grad, weight1)
+    exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=weight2)

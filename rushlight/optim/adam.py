@@ -11,6 +11,7 @@ from ._per_parameter import (
     check_betas,
     check_fused,
     check_lr,
+    decay_moments_,
     real_views,
     shrink_,
     with_weight_decay,
@@ -178,11 +179,11 @@ def _decay(grad, beta1, beta2):
 
 
 def _decay_moments_(exp_avg, exp_avg_sq, grad, weight1, beta2, weight2):
-    exp_avg.lerp_(grad, weight1)
     if isinstance(weight2, rl.Tensor):
+        exp_avg.lerp_(grad, weight1)
         exp_avg_sq.lerp_(grad.square(), weight2)
     else:
-        exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=weight2)
+        decay_moments_(exp_avg, exp_avg_sq, grad, weight1, beta2, weight2)
 
 
 def _running_maximum_(exp_avg_sq, largest=None, keep=False):

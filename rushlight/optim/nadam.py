@@ -123,7 +123,7 @@ class NAdam(PerParameterOptimizer):
         param, grad, exp_avg, exp_avg_sq = real_views(
             param, grad, state["exp_avg"], state["exp_avg_sq"]
         )
-        decay_moments_(exp_avg, exp_avg_sq, grad, beta1, beta2)
+        decay_moments_(exp_avg, exp_avg_sq, grad, 1 - beta1, beta2, 1 - beta2)
         denom = (exp_avg_sq / (1 - beta2**step)).sqrt() + group["eps"]
         grad_scale = -lr * (1.0 - mu) / (1.0 - product)
         mean_scale = -lr * mu_next / (1.0 - product * mu_next)

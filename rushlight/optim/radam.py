@@ -110,7 +110,7 @@ class RAdam(PerParameterOptimizer):
         param, grad, exp_avg, exp_avg_sq = real_views(
             param, grad, state["exp_avg"], state["exp_avg_sq"]
         )
-        decay_moments_(exp_avg, exp_avg_sq, grad, beta1, beta2)
+        decay_moments_(exp_avg, exp_avg_sq, grad, 1 - beta1, beta2, 1 - beta2)
         update = exp_avg / (1 - beta1**step) * lr
         param.sub_(_rectified(update, exp_avg_sq, step, beta2, group["eps"]))
 

@@ -203,36 +203,33 @@ class _Fusion:
 
     def _pass_of(self, group, needs):
         """The first pass of `group` in which all needs exist, or None."""
-        number = 0
-        for (index, at), v in needs.items():
-            step = self.step_of.get(index, -1)
-            if step > group.at:
-                return None
-            if step < group.at:
-                continue
-            if index not in group.made or at is None:
-                return None
-            level, made_in = group.made[index]
-            loops = plain_loops(v.shape, at)
-            if loops != (group.kept if level == "row" else tuple(range(len(group.shape)))):
-                return None
-            number = max(number, made_in + (level == "row"))
-        return number
+        made = self._made_by(group, needs)
+        points = tuple(range(len(group.shape)))
+        if made is None or any(
+            loops != (group.kept if level == "row" else points) for level, _, loops in made
+        ):
+            return None
+        return max([number + (level == "row") for level, number, _ in made], default=0)
 
     def _row_pass(self, group, needs):
-        number = None
+        """The pass of `group` after which all needs exist as its row values, or None."""
+        made = self._made_by(group, needs)
+        rows = tuple(range(len(group.kept)))
+        if not made or any(level != "row" or loops != rows for level, _, loops in made):
+            return None
+        return max(number for _, number, _ in made)
+
+    def _made_by(self, group, needs):
+        """[(level, pass, loops it is read along)] of the needs that `group` makes; None where a
+        need exists only later, or the group cannot hand it on."""
+        found = []
         for (index, at), v in needs.items():
             step = self.step_of.get(index, -1)
-            if step > group.at:
+            if step > group.at or step == group.at and (index not in group.made or at is None):
                 return None
-            if step < group.at:
-                continue
-            if index not in group.made or at is None or group.made[index][0] != "row":
-                return None
-            if plain_loops(v.shape, at) != tuple(range(len(group.kept))):
-                return None
-            number = max(number or 0, group.made[index][1])
-        return number
+            if step == group.at:
+                found.append((*group.made[index], plain_loops(v.shape, at)))
+        return found
 
     def _new_group(self, shape):
         group = Group(shape, len(self.steps))
