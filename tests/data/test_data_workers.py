@@ -265,6 +265,7 @@ def test_worker_that_hangs_is_terminated(monkeypatch):
 
 SCRIPT = """
 import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 from rushlight.utils.data import DataLoader, worker
 worker.STATUS_CHECK_INTERVAL_S = 0.1
 class Slow:
