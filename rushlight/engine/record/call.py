@@ -79,11 +79,9 @@ class Call:
             for v, m in zip(self.graph.inputs, self.metas, strict=False)
             if m.dtype.category >= dtypes.FLOAT
         }
-        for v in self.graph.values:  # a choice (bool, integer) passes no gradient on
-            floating = v.dtype is not None and v.dtype.category >= dtypes.FLOAT
+        for v in self.graph.values:
             if self.rule and reached or not reached.isdisjoint([i.index for i in v.inputs]):
-                if floating or self.rule or v.dtype is None:
-                    reached.add(v.index)
+                reached.add(v.index)
         return tuple(
             v.index in reached and m.dtype.category >= dtypes.FLOAT
             for v, m in zip(self.graph.outputs, self.out_metas, strict=True)
