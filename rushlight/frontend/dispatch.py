@@ -10,11 +10,12 @@ from ..engine.base import dtypes
 from ..engine.base.device import meta as META
 from ..engine.base.promote import on_default_change
 from ..engine.record import call_of, record_call, state
+from ..engine.record.segment import user_frame
 from ..engine.runtime.storage import Storage
 from .arguments import accepts, bind, classify, is_number, reads_tensor, takes_number
 from .graph import Node, Saved, _sequence, edge, stale
 from .results import pack
-from .tensor import Tensor, _new
+from .tensor import Tensor, _new, wrap
 
 CALL_LIMIT = 20_000
 _caches: list = []
@@ -26,30 +27,28 @@ class OpNode(Node):
 
     __slots__ = ("call", "saved", "scalars", "freed")
 
-    def __init__(self, call, edges, scalars):
+    def __init__(self, call, edges, scalars, saved=None):
         self.edges, self.call, self.scalars = edges, call, scalars
         self.seq = next(_sequence)
-        self.extras, self.saved, self.freed = None, {}, False
+        self.extras, self.saved, self.freed = None, {} if saved is None else saved, False
 
     n_out = property(lambda self: len(self.call.out_metas))
 
     def name(self):
         return self.call.node_name
 
-    def save(self, tensors, outputs, clone_self=None, weak=False):
-        """Remember what the derivative reads: operands as they are (of one written in place its old
-        value), results without their history.  Either may be None: saved by another call."""
-        of_inputs, of_outputs = _what_to_save(self.call, self.edges)
-        if of_inputs and tensors is not None:
-            plain = not state.mine.saved_hooks
-            for i in of_inputs:
-                t = clone_self() if i == 0 and clone_self else tensors[i]
-                if t._inference:
-                    refuse_inference()
-                self.saved[i] = (t, t._vc.version) if plain else Saved(t)
-        if of_outputs and outputs is not None:
-            for i in of_outputs:
-                self.saved[~i] = Saved(outputs[i], is_output=True, weak=weak)
+    def save_written(self, tensors, old_self):
+        """Remember the operands of an in-place operator, of the written one its old value."""
+        for i in self._plan()[0]:
+            self.saved[i] = saved(old_self() if i == 0 else tensors[i])
+
+    def save_results(self, outputs, weak=False):
+        """Remember results, without their history."""
+        for i in self._plan()[1]:
+            self.saved[~i] = Saved(outputs[i], is_output=True, weak=weak)
+
+    def _plan(self):
+        return what_to_save(self.call, sum([1 << i for i, e in enumerate(self.edges) if e]))
 
     def unpack(self, place):
         """A saved value, checked for having been written since."""
@@ -132,19 +131,25 @@ def _parameter_position(call, name):
     return names.index(name) if name in names else None
 
 
-def _what_to_save(call, edges):
-    """(inputs, outputs) that the derivative for these edges reads."""
-    key = tuple([e is not None for e in edges])
-    found = call.saves.get(key)
+def saved(t):
+    """An operand as the derivative will read it: with the version it has now."""
+    if t._inference:
+        refuse_inference()
+    return Saved(t) if state.mine.saved_hooks else (t, t._vc.version)
+
+
+def what_to_save(call, wanted):
+    """(inputs, outputs) that the derivative of the inputs in the bit set `wanted` reads."""
+    found = call.saves.get(wanted)
     if found is None:
-        needs = tuple([i for i, needed in enumerate(key) if needed])
         n = len(call.metas)
+        needs = tuple([i for i in range(n) if wanted >> i & 1])
         floats = tuple(i for i, f in enumerate(call.float_inputs) if f)
         # PyTorch saves what more than one operand's derivative reads, wanted or not
         always = len(floats) == 1 or call.op is not None and call.op.masks
         whole = needs or (floats if always else ())
         d = call.derivative(whole, _float_outputs(call))[0]
-        found = call.saves[key] = (tuple(i for i in d.inputs if i < n), d.outputs)
+        found = call.saves[wanted] = (tuple(i for i in d.inputs if i < n), d.outputs)
     return found
 
 
@@ -166,47 +171,63 @@ def finish_all(call, tensors, scalars):
         storages = [Storage(m.dtype, m.numel, m.device) for m in call.out_metas]
     else:
         storages = record_call(mine.segment, call, tensors, scalars)
-    outs, metas = [], call.out_metas
-    for i, storage in enumerate(storages):
-        t = _new(Tensor)
-        t._st = t._vc = storage
-        t._off, t._meta = 0, metas[i]
-        t._rg, t._fn, t._nr, t._view = False, None, 0, None
-        outs.append(t)
-    if mine.grad:
-        if call.differentiable:
-            for t in tensors:
-                if t._rg or t._view is not None and t.requires_grad:
-                    node = attach(call, tensors, scalars, outs)
-                    if mine.anomaly and node is not None:
-                        note_forward(node)
-                    break
-    elif mine.inference:
-        for t in outs:
-            t._inference = True
+    outs = list(map(wrap, storages, call.out_metas))
+    enter(mine, call, tensors, scalars, outs)
     return outs
 
 
-def attach(call, tensors, scalars, outs):
-    """Give results their node; returns it (None: the operands that record only choose)."""
-    edges, floats, recorded, i = [], call.float_inputs, False, 0
+def finish(call, tensors, scalars):
+    """Record a call; returns what the operator returns."""
+    if not call.single or call.device is META:
+        outs = finish_all(call, tensors, scalars)
+        return outs[0] if call.single else pack(call, outs)
+    mine = state.mine  # the common case, written out for speed
+    (storage,) = record_call(mine.segment, call, tensors, scalars)
+    t = _new(Tensor)
+    t._st = t._vc = storage
+    t._off, t._meta = 0, call.out_metas[0]
+    t._rg, t._fn, t._nr, t._view = False, None, 0, None
+    enter(mine, call, tensors, scalars, (t,))
+    return t
+
+
+def enter(mine, call, tensors, scalars, outs):
+    """Give results their place: in the graph, or marked as made in inference mode."""
+    if mine.inference:
+        for t in outs:
+            t._inference = True
+    elif mine.grad and call.differentiable:
+        for t in tensors:
+            if t._rg or t._view is not None and t.requires_grad:
+                attach(mine, call, tensors, scalars, outs)
+                break
+
+
+def attach(mine, call, tensors, scalars, outs):
+    """Give results their node (none where the operands that record only choose)."""
+    edges, floats, wanted, i = [], call.float_inputs, 0, 0
     for t in tensors:
         if floats[i] and (t._rg or t._view is not None and t.requires_grad):
-            fn, recorded = t._fn, True
+            fn = t._fn
             edges.append((fn, t._nr) if fn is not None and t._view is None else edge(t))
+            wanted |= 1 << i
         else:
             edges.append(None)
         i += 1
-    if not recorded:
-        return None
-    node = OpNode(call, edges, scalars)
+    if not wanted:
+        return
+    of_inputs, of_outputs = call.saves.get(wanted) or what_to_save(call, wanted)
+    kept = {i: saved(tensors[i]) for i in of_inputs} if of_inputs else {}
+    node = OpNode(call, edges, scalars, kept)
     records, i = call.records, 0
     for t in outs:
         if records[i]:
             t._fn, t._nr, t._rg = node, i, True
         i += 1
-    node.save(tensors, outs)
-    return node
+    if of_outputs:
+        node.save_results(outs)
+    if mine.anomaly:
+        note_forward(node)
 
 
 def refuse_inference():
@@ -221,13 +242,7 @@ def refuse_inference():
 
 def note_forward(node):
     """Anomaly mode: remember where the forward operator was called."""
-    node.metadata["traceback_"] = traceback.format_stack()[:-3]
-
-
-def finish(call, tensors, scalars):
-    """Record a call; returns what the operator returns."""
-    outs = finish_all(call, tensors, scalars)
-    return outs[0] if call.single else pack(call, outs)
+    node.metadata["traceback_"] = traceback.format_stack(user_frame())
 
 
 # ------------------------------------------------------------------------------- slow path

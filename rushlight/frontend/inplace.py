@@ -140,7 +140,7 @@ def begin_write(target, call, tensors, scalars):
         for t, f in zip(tensors, call.float_inputs, strict=True)
     ]
     node = OpNode(call, edges, scalars)
-    node.save(tensors, None, clone_self=target.clone)
+    node.save_written(tensors, target.clone)
     return node
 
 
@@ -168,7 +168,7 @@ def end_write(target, node):
     if node is None:
         return
     rebase_history(target, node)
-    node.save(None, [target], weak=target._view is not None)
+    node.save_results([target], weak=target._view is not None)
 
 
 def rebase_history(t, node):

@@ -302,9 +302,15 @@ def realise(storage):
     return storage.array
 
 
-def user_line():
-    """(file, line) of the innermost frame outside the package."""
-    frame = sys._getframe(2)
+def user_frame():
+    """The innermost frame outside the package, or None."""
+    frame = sys._getframe(1)
     while frame is not None and "rushlight" in frame.f_globals.get("__name__", "").split(".")[:1]:
         frame = frame.f_back
+    return frame
+
+
+def user_line():
+    """(file, line) of the program's own line that is running."""
+    frame = user_frame()
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
