@@ -27,10 +27,9 @@ class OpNode(Node):
 
     __slots__ = ("call", "saved", "scalars", "freed")
 
-    def __init__(self, call, edges, scalars, saved=None):
-        self.edges, self.call, self.scalars = edges, call, scalars
-        self.seq = next(_sequence)
-        self.extras, self.saved, self.freed = None, {} if saved is None else saved, False
+    def __init__(self, call, edges, scalars):
+        self.call, self.edges, self.scalars, self.seq = call, edges, scalars, next(_sequence)
+        self.saved, self.extras, self.freed = {}, None, False
 
     n_out = property(lambda self: len(self.call.out_metas))
 
@@ -40,7 +39,10 @@ class OpNode(Node):
     def save_written(self, tensors, old_self):
         """Remember the operands of an in-place operator, of the written one its old value."""
         for i in self._plan()[0]:
-            self.saved[i] = saved(old_self() if i == 0 else tensors[i])
+            t = old_self() if i == 0 else tensors[i]
+            if t._inference:
+                refuse_inference()
+            self.saved[i] = Saved(t) if state.saved_hooks else (t, t._vc.version)
 
     def save_results(self, outputs, weak=False):
         """Remember results, without their history."""
@@ -131,13 +133,6 @@ def _parameter_position(call, name):
     return names.index(name) if name in names else None
 
 
-def saved(t):
-    """An operand as the derivative will read it: with the version it has now."""
-    if t._inference:
-        refuse_inference()
-    return Saved(t) if state.mine.saved_hooks else (t, t._vc.version)
-
-
 def what_to_save(call, wanted):
     """(inputs, outputs) that the derivative of the inputs in the bit set `wanted` reads."""
     found = call.saves.get(wanted)
@@ -178,16 +173,17 @@ def finish_all(call, tensors, scalars):
 
 def finish(call, tensors, scalars):
     """Record a call; returns what the operator returns."""
-    if not call.single or call.device is META:
+    if not call.usual:
         outs = finish_all(call, tensors, scalars)
         return outs[0] if call.single else pack(call, outs)
-    mine = state.mine  # the common case, written out for speed
+    mine = state.mine  # the usual case, written out for speed
     (storage,) = record_call(mine.segment, call, tensors, scalars)
     t = _new(Tensor)
     t._st = t._vc = storage
     t._off, t._meta = 0, call.out_metas[0]
     t._rg, t._fn, t._nr, t._view = False, None, 0, None
-    enter(mine, call, tensors, scalars, (t,))
+    if call.differentiable or mine.inference:
+        enter(mine, call, tensors, scalars, (t,))
     return t
 
 
@@ -217,8 +213,17 @@ def attach(mine, call, tensors, scalars, outs):
     if not wanted:
         return
     of_inputs, of_outputs = call.saves.get(wanted) or what_to_save(call, wanted)
-    kept = {i: saved(tensors[i]) for i in of_inputs} if of_inputs else {}
-    node = OpNode(call, edges, scalars, kept)
+    node = _new(OpNode)  # its constructor, written out for speed
+    node.call, node.edges, node.scalars, node.seq = call, edges, scalars, next(_sequence)
+    node.extras, node.freed = None, False
+    node.saved = saved = {}
+    if of_inputs:
+        plain = not mine.saved_hooks
+        for i in of_inputs:
+            t = tensors[i]
+            if t._inference:
+                refuse_inference()
+            saved[i] = (t, t._vc.version) if plain else Saved(t)
     records, i = call.records, 0
     for t in outs:
         if records[i]:

@@ -104,6 +104,7 @@ def generate(op, function, form, overloads=None):
     scope.update(
         CALLS=cache,
         KINDS=NUMBER_KINDS,
+        Tensor=Tensor,
         finish=finish,
         finish_inplace=finish_inplace,
         finish_view=finish_view,
@@ -141,9 +142,11 @@ def _key_lines(op, p, v, i, tensors):
     if p.type == "Tensor" and op.kind == "pointwise" and p.name != "self":
         tensors.append((v, f"n{i} is None"))
         return [
-            f"n{i} = k{i} = KINDS.get({v}.__class__)",
-            f"if k{i} is None: k{i} = {v}._meta",
-            f"else: ss += ({v},)",
+            f"if {v}.__class__ is Tensor: n{i}, k{i} = None, {v}._meta",
+            "else:",
+            f"    n{i} = k{i} = KINDS.get({v}.__class__)",
+            f"    if k{i} is None: k{i} = {v}._meta",
+            f"    else: ss += ({v},)",
         ]
     if p.type == "Tensor":
         tensors.append((v, None))
@@ -190,6 +193,9 @@ def _number_lines(p, v, i):
 
 
 def _tensor_expression(tensors):
+    if [c is None for _, c in tensors] == [True, False] and tensors[1][1] != "list":
+        (first, _), (second, condition) = tensors
+        return f"(({first}, {second}) if {condition} else ({first},))"
     terms = []
     for v, condition in tensors:
         if condition == "list":

@@ -50,7 +50,7 @@ def cached(look_up):
 
         def run(self, *args, **kwargs):
             if not kwargs:
-                known = look_up(self._meta, *args)
+                known = look_up(self._meta, args)
                 if known is not None:
                     return finish_view(known, self)
             return general(self, *args, **kwargs)
@@ -67,13 +67,14 @@ _VIEWS, _SELECTS = _op["view"][""].calls, _op["select"]["int"].calls
 _SLICES = _op["slice"]["Tensor"].calls
 
 
-def _known_view(meta, *shape):
+def _known_view(meta, shape):
     if len(shape) == 1 and isinstance(shape[0], tuple):
         shape = shape[0]
     return _VIEWS.get((meta, shape))
 
 
-def _known_item(meta, key):
+def _known_item(meta, args):
+    (key,) = args
     if key.__class__ is int:
         return _SELECTS.get((meta, 0, key))
     if key.__class__ is slice:

@@ -21,22 +21,23 @@ from .tensor import Tensor, ViewInfo, _new
 class ViewCall:
     """A view operator on given metadata: where results lie, and (when asked) its derivative."""
 
-    __slots__ = ("op", "arguments", "metas", "shifts", "_call")
+    __slots__ = ("op", "arguments", "metas", "shifts", "known", "usual")
 
     def __init__(self, op, arguments, metas, shifts):
         self.op, self.arguments, self.metas, self.shifts = op, arguments, metas, shifts
-        self._call = None
+        self.known = None  # its Call, once asked for
+        self.usual = not (op.multi or op.absolute or op.seen_as)
 
     def call(self, source):
         """The Call whose derivative this view has."""
-        if self._call is None:
+        if self.known is None:
             if self.op.name == "as_strided":
-                self._call = as_strided_call(
+                self.known = as_strided_call(
                     source._meta.plain, source._off, self.metas[0], self.shifts[0]
                 )
             else:
-                self._call = call_of(self.op, self.arguments)
-        return self._call
+                self.known = call_of(self.op, self.arguments)
+        return self.known
 
 
 def infer_view(op, key, source, arguments):
@@ -88,12 +89,14 @@ def run_view(op, values):
 
 def finish_view(view, source):
     """The view(s) of `source`, with their place in the graph."""
-    op, node, made = view.op, None, "default"
-    mine = state.mine
+    mine, node, made = state.mine, None, "default"
     if not mine.grad:
         made = "inference" if mine.inference else "no_grad"
-    elif source._rg or source._view is not None and source.requires_grad:
-        node = OpNode(view.call(source), [edge(source)], ()) if view.metas else None
+    elif (source._rg or source._view is not None and source.requires_grad) and view.metas:
+        node = OpNode(view.known or view.call(source), [edge(source)], ())
+    if view.usual:
+        return link(source, view.metas[0], source._off + view.shifts[0], made, node)
+    op = view.op
     base = 0 if op.absolute else source._off
     if op.seen_as is not None:  # memory that is seen as two dtypes is read and written at once
         realise(source._st)
@@ -117,12 +120,12 @@ def link(source, meta, offset, made="default", node=None, nr=0):
     v._fn, v._nr, v._rg = node, nr, node is not None
     parent = source._view
     v._view = info = _new(ViewInfo)
+    info.version = counter.version
     if parent is None:
         info.base, info.made = source, made
     else:
         info.base, info.made = parent.base, parent.made if made == "default" else made
-    info.version = counter.version
-    if source._inference or made == "inference":
+    if made == "inference" or source._inference:
         v._inference = True
     return v
 

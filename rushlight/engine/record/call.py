@@ -36,6 +36,7 @@ class Call:
         "float_inputs",
         "unordered",
         "single",
+        "usual",
         "saves",
         "out_bytes",
         "records",
@@ -64,6 +65,7 @@ class Call:
         self.saves = {}
         self.out_bytes = sum(m.numel * m.dtype.itemsize for m in out_metas)
         self.single = len(out_metas) == 1 and not listed
+        self.usual = self.single and device.type != "meta"
         self.records = self._recorded() if op is None or op.differentiable else ()
         self.differentiable = any(self.records)
         self.float_inputs = tuple(m.dtype.category >= dtypes.FLOAT for m in metas)

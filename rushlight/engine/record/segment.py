@@ -19,7 +19,7 @@ from ..runtime.storage import Storage
 from . import plan as plans
 
 _new, _ref = object.__new__, weakref.ref
-MAX_EVENTS = 4096
+MAX_SLOTS = 4096
 MAX_PENDING_BYTES = 1 << 28
 PLAN_LIMIT = 512
 
@@ -183,7 +183,7 @@ def record_call(segment, call, tensors, scalars):
     segment.nbytes += call.out_bytes
     if call.unordered:
         segment.lines[len(segment.events) - 1] = user_line()
-    if immediate or len(segment.events) > MAX_EVENTS or segment.nbytes > MAX_PENDING_BYTES:
+    if immediate or slot > MAX_SLOTS or segment.nbytes > MAX_PENDING_BYTES:
         flush(segment)
     return outs
 
