@@ -41,7 +41,7 @@ def graph_of(events, wanted):
     original = plan.compile_graph
     plan.compile_graph = lambda graph, *rest: caught.append(graph)
     try:
-        plan.build(tuple(events), wanted, {})
+        plan.build(tuple(events), wanted, {}, {})
     finally:
         plan.compile_graph = original
     return caught[0]
@@ -49,7 +49,7 @@ def graph_of(events, wanted):
 
 def show_graph(a, loss) -> Graph:
     title("the graph: calls inlined, equal values shared, dead ones gone")
-    wanted = ((loss._st.slot, -1), (a.grad._st.slot, -1))
+    wanted = (loss._st.slot, a.grad._st.slot)
     graph = graph_of(state.segment.events, wanted)
     print(show(graph))
     return graph

@@ -15,7 +15,7 @@ from ..engine.runtime.storage import Storage
 from .arguments import accepts, bind, classify, is_number, reads_tensor, takes_number
 from .graph import Node, Saved, _sequence, edge, stale
 from .results import pack
-from .tensor import Tensor, _new, wrap
+from .tensor import _new, wrap
 
 CALL_LIMIT = 20_000
 _caches: list = []
@@ -167,28 +167,6 @@ def finish_all(call, tensors, scalars):
     else:
         storages = record_call(mine.segment, call, tensors, scalars)
     outs = list(map(wrap, storages, call.out_metas))
-    enter(mine, call, tensors, scalars, outs)
-    return outs
-
-
-def finish(call, tensors, scalars):
-    """Record a call; returns what the operator returns."""
-    if not call.usual:
-        outs = finish_all(call, tensors, scalars)
-        return outs[0] if call.single else pack(call, outs)
-    mine = state.mine  # the usual case, written out for speed
-    (storage,) = record_call(mine.segment, call, tensors, scalars)
-    t = _new(Tensor)
-    t._st = t._vc = storage
-    t._off, t._meta = 0, call.out_metas[0]
-    t._rg, t._fn, t._nr, t._view = False, None, 0, None
-    if call.differentiable or mine.inference:
-        enter(mine, call, tensors, scalars, (t,))
-    return t
-
-
-def enter(mine, call, tensors, scalars, outs):
-    """Give results their place: in the graph, or marked as made in inference mode."""
     if mine.inference:
         for t in outs:
             t._inference = True
@@ -197,6 +175,13 @@ def enter(mine, call, tensors, scalars, outs):
             if t._rg or t._view is not None and t.requires_grad:
                 attach(mine, call, tensors, scalars, outs)
                 break
+    return outs
+
+
+def finish(call, tensors, scalars):
+    """Record a call; returns what the operator returns."""
+    outs = finish_all(call, tensors, scalars)
+    return outs[0] if call.single else pack(call, outs)
 
 
 def attach(mine, call, tensors, scalars, outs):

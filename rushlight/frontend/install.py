@@ -13,12 +13,14 @@ from ..engine.ops import REGISTRY
 from ..engine.ops.schema import REQUIRED
 from .arguments import SYNONYMS, classify, public_name, reads_tensor
 from .dispatch import choose, finish, infer, run_bound
+from .finishing import FINISH, LIMIT
 from .inplace import check_out, finish_inplace, write_out
 from .overrides import handle_override, has_override
 from .tensor import Tensor
 from .views import finish_view, run_view
 
 NAMESPACES = ("function", "nn", "linalg", "fft", "special")
+NO_OPERAND = "finish(call, (), ss)"
 public: dict[str, dict] = {name: {} for name in NAMESPACES}
 functions: dict[str, types.FunctionType] = {}  # every name, internal ones too: what `T` sees
 
@@ -69,8 +71,8 @@ def generate(op, function, form, overloads=None):
     if form == "view" and op.absolute:
         names += ", input._off"
     tail = {
-        "call": f"return finish(call, {_tensor_expression(tensors)}, ss)",
-        "flag": f"return finish(call, {_tensor_expression(tensors)}, ss)",
+        "call": f"return {_finish_expression(tensors)}",
+        "flag": f"return {_finish_expression(tensors)}",
         "inplace": f"return finish_inplace(call, {_tensor_expression(tensors)}, ss)",
         "view": "return finish_view(call, input)",
     }[form]
@@ -106,6 +108,7 @@ def generate(op, function, form, overloads=None):
         KINDS=NUMBER_KINDS,
         Tensor=Tensor,
         finish=finish,
+        **FINISH,
         finish_inplace=finish_inplace,
         finish_view=finish_view,
         slow=_slow_path(overloads or [op], function, form),
@@ -193,9 +196,6 @@ def _number_lines(p, v, i):
 
 
 def _tensor_expression(tensors):
-    if [c is None for _, c in tensors] == [True, False] and tensors[1][1] != "list":
-        (first, _), (second, condition) = tensors
-        return f"(({first}, {second}) if {condition} else ({first},))"
     terms = []
     for v, condition in tensors:
         if condition == "list":
@@ -207,6 +207,23 @@ def _tensor_expression(tensors):
     if all(c is None for _, c in tensors):
         return "(" + "".join(f"{v}, " for v, _ in tensors) + ")"
     return " + ".join(terms)
+
+
+def _finish_expression(tensors):
+    """Source of the call that records: written out where the operands are few."""
+    if len(tensors) > LIMIT or any(c == "list" for _, c in tensors):
+        return f"finish(call, {_tensor_expression(tensors)}, ss)"
+    return _finish_given(tensors, ())
+
+
+def _finish_given(tensors, given):
+    if not tensors:
+        return f"finish{len(given)}(call, {', '.join(given)}, ss)" if given else NO_OPERAND
+    (v, condition), rest = tensors[0], tensors[1:]
+    with_it = _finish_given(rest, (*given, v))
+    if condition is None:
+        return with_it
+    return f"({with_it} if {condition} else {_finish_given(rest, given)})"
 
 
 # -------------------------------------------------------------------------------- slow path
@@ -282,7 +299,8 @@ def general(overloads, function, form):
             picks[key] = generate(op, function, "view" if op.kind == "view" else form)
         return slow(args, kwargs)
 
-    return types.FunctionType(_PICKING, dict(picks=picks, first=first, slow=slow, type_of=_type_of))
+    scope = dict(picks=picks, first=first, slow=slow, type_of=_type_of, key_of=_key_of)
+    return types.FunctionType(_PICKING, scope)
 
 
 def _type_of(v):
@@ -298,11 +316,21 @@ def _general_code():
     return generated.__code__
 
 
+def _key_of(args, kwargs):
+    return (
+        *[_type_of(a) for a in args],
+        *[(k, _type_of(v)) for k, v in kwargs.items()],
+    )
+
+
 def _picking_code():
     def generated(*args, **kwargs):
-        key = tuple([type_of(a) for a in args])  # noqa: F821
-        if kwargs:
-            key += tuple([(k, type_of(v)) for k, v in kwargs.items()])  # noqa: F821
+        if kwargs or len(args) > 2 or not args:
+            key = key_of(args, kwargs)  # noqa: F821
+        elif len(args) == 1:  # the most common calls without a loop
+            key = args[0].__class__
+        else:
+            key = args[0].__class__, type_of(args[1])  # noqa: F821
         pick = picks.get(key)  # noqa: F821
         return first(args, kwargs, key) if pick is None else pick(*args, **kwargs)  # noqa: F821
 

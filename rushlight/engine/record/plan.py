@@ -13,18 +13,6 @@ from ..ir.primitives import PRIMITIVES
 INPUT, SCALAR = PRIMITIVES["input"], PRIMITIVES["scalar"]
 
 
-class Plan:
-    """A compiled tape: `run(bound arrays, scalars)` returns one 1-d array per wanted slot."""
-
-    __slots__ = ("program",)
-
-    def __init__(self, program):
-        self.program = program
-
-    def run(self, arrays, scalars):
-        return self.program.run(arrays, scalars)
-
-
 class Slot:
     """A storage value: `node` is shaped and laid out by `meta`, or flat where meta is None."""
 
@@ -46,8 +34,13 @@ class Slot:
         return L.load(source, offset, meta.shape, meta.strides) if moved is None else moved
 
 
-def build(events, wanted, lines):
-    """Plan for a tape; `wanted` lists (slot, position of the bound memory to update, or -1)."""
+def build(events, wanted, updates, lines):
+    """The plan of a tape, a program whose `run(bound arrays, scalars)` returns one 1-d array per
+    wanted slot.
+
+    `wanted` lists slots; `updates` maps a position there to that of the bound memory it is the next
+    content of.
+    """
     graph, bound, scalars = Graph(), [], []
 
     def bind(head):
@@ -61,9 +54,8 @@ def build(events, wanted, lines):
 
     slots = replay(graph, events, bind, scalar, lines)
     graph.inputs = bound
-    graph.outputs = [slots[slot].flat() for slot, _ in wanted]
-    updates = {i: position for i, (_, position) in enumerate(wanted) if position >= 0}
-    return Plan(compile_graph(graph, scalars, updates))
+    graph.outputs = [slots[slot].flat() for slot in wanted]
+    return compile_graph(graph, scalars, updates)
 
 
 def replay(graph, events, bind, scalar, lines=()):

@@ -71,7 +71,7 @@ def _rule(function, segment, storages, metas, given):
     bound, scalars = iter(segment.bound), iter(segment.scalars)
 
     def bind(_):
-        i = place.get(id(next(bound)[0]))
+        i = place.get(id(next(bound)))
         if i is None:
             raise Untraceable("a tensor that is not an argument")
         return Slot(inputs[i], metas[i])

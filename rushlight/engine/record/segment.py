@@ -42,17 +42,14 @@ class Write:
         self.meta, self.value_meta = meta, value_meta
 
 
-_binds: dict = {}
+_binds: dict = {}  # (dtype, size) -> the whole event: it has no operands
 _writes: dict = {}
 
 
-def _interned(table, cls, *key):
-    found = table.get(key)
-    if found is None:
-        if len(table) > 100_000:
-            table.clear()
-        found = table[key] = cls(*key)
-    return found
+def _interned(table, key, made):
+    if len(table) > 100_000:
+        table.clear()
+    return table.setdefault(key, made)
 
 
 class Segment:
@@ -63,6 +60,7 @@ class Segment:
         "refs",
         "scalars",
         "bound",
+        "arrays",
         "written",
         "count",
         "lines",
@@ -76,8 +74,9 @@ class Segment:
 
     def clear(self):
         """Start anew; whoever holds the old lists keeps them."""
-        self.events, self.refs, self.scalars = [], [], []
-        self.bound, self.written, self.lines = [], {}, {}
+        self.events, self.refs, self.scalars = [], [], []  # refs: per slot, weakly, who has it
+        self.bound, self.arrays = [], []  # storages with memory, and that memory
+        self.written, self.lines = {}, {}
         self.count = self.nbytes = 0
 
 
@@ -128,30 +127,24 @@ _plans: OrderedDict = OrderedDict()
 counters = {"flushes": 0, "plans": 0}
 
 
-def bind(segment, storage):
-    """Give realised memory a slot in this segment (pending work of another segment runs first)."""
+def bind(segment, storage, dtype):
+    """Give realised memory a slot in this segment (pending work of another segment runs first);
+    immediate memory may be seen as another dtype."""
     if storage.segment is not None and storage.segment is not segment:
         flush(storage.segment)
-    array = storage.array
-    segment.events.append((_interned(_binds, Bind, storage.dtype, storage.size),))
-    segment.bound.append((storage, array))
+    array, size = storage.array, storage.size
+    if storage.dtype is not dtype:
+        array = array.view(dtype.np)
+        size = array.size
+    key = (dtype, size)
+    segment.events.append(_binds.get(key) or _interned(_binds, key, (Bind(dtype, size),)))
+    segment.bound.append(storage)
+    segment.arrays.append(array)
     segment.refs.append(None)
     storage.slot = segment.count
     segment.count += 1
     if not storage.immediate:
         storage.segment = segment
-
-
-def bind_as(segment, storage, dtype):
-    """Bind immediate memory seen as another dtype."""
-    if storage.dtype is dtype:
-        return bind(segment, storage)
-    array = storage.array.view(dtype.np)
-    segment.events.append((_interned(_binds, Bind, dtype, array.size),))
-    segment.bound.append((storage, array))
-    segment.refs.append(None)
-    storage.slot = segment.count
-    segment.count += 1
 
 
 def record_call(segment, call, tensors, scalars):
@@ -162,7 +155,7 @@ def record_call(segment, call, tensors, scalars):
         storage = t._st
         if storage.segment is not segment:
             immediate = storage.immediate or immediate
-            bind_as(segment, storage, t._meta.plain.dtype)
+            bind(segment, storage, t._meta.plain.dtype)
         row.append(storage.slot)
         row.append(t._off)
     segment.events.append(tuple(row))
@@ -193,16 +186,18 @@ def record_write(target, value_storage, value_meta, segment):
     storage = target._st
     meta = target._meta.plain
     if storage.segment is not segment:
-        bind_as(segment, storage, meta.dtype)
+        bind(segment, storage, meta.dtype)
     if value_storage.segment is not segment:
         old = storage.slot
-        bind_as(segment, value_storage, value_meta.dtype)
+        bind(segment, value_storage, value_meta.dtype)
         value_slot = value_storage.slot
         if value_storage is storage:
             storage.slot = old
     else:
         value_slot = value_storage.slot
-    head = _writes.get((meta, value_meta)) or _interned(_writes, Write, meta, value_meta)
+    head = _writes.get((meta, value_meta)) or _interned(
+        _writes, (meta, value_meta), Write(meta, value_meta)
+    )
     segment.events.append((head, storage.slot, target._off, value_slot, 0))
     storage.slot = slot = segment.count
     segment.refs.append(_ref(storage))
@@ -216,64 +211,74 @@ def record_write(target, value_storage, value_meta, segment):
 def flush(segment=None):
     """Execute the segment: everything still referenced gets memory; the tape is empty again."""
     segment = segment or state.mine.segment
-    events = segment.events
-    if not events:
+    if not segment.events:
         return
     if not segment.runs:
         raise RuntimeError("a value is read, or too much is recorded, where nothing runs")
     with _lock:
-        refs, bound, scalars = segment.refs, segment.bound, segment.scalars
-        written, lines = segment.written, segment.lines
+        events, scalars, lines = segment.events, segment.scalars, segment.lines
+        bound, arrays = segment.bound, segment.arrays
+        alive, wanted, updates = _wanted(segment)
         segment.clear()
-        alive = []
-        for slot, ref in enumerate(refs):
-            if ref is None:
-                continue
+        for storage in bound:
+            storage.segment = None
+        for storage in alive:
+            storage.segment = None
+        plan = _plan(tuple(events), wanted, updates, lines)
+        given = [a.fetch() if a.__class__ is OpaqueBuffer else a for a in arrays]
+        for storage, array in zip(alive, plan.run(given, scalars)):  # noqa: B905 (costs here)
+            if storage.array is None and storage.device.type != "opaque":
+                storage.array = array
+            else:
+                _update(storage, array)
+    counters["flushes"] += 1
+
+
+def _wanted(segment):
+    """(storages still referenced, their slots, which of them are the next content of what bound
+    memory)."""
+    alive, wanted, updates, slot = [], [], (), 0
+    written, positions = segment.written, None
+    for ref in segment.refs:
+        if ref is not None:
             storage = ref()
             if storage is not None and (
                 storage.slot == slot and storage.segment is segment or slot in written
             ):
-                alive.append((slot, storage))
-        try:
-            _run(tuple(events), alive, bound, scalars, lines)
-        finally:
-            for storage, _ in bound:
-                storage.segment = None
-            for _, storage in alive:
-                storage.segment = None
-    counters["flushes"] += 1
+                # immediate memory may be bound more than once: what is written to it is computed
+                # aside
+                if storage.array is not None and not storage.immediate:
+                    positions = positions or {id(s): i for i, s in enumerate(segment.bound)}
+                    updates += ((len(alive), positions[id(storage)]),)
+                alive.append(storage)
+                wanted.append(slot)
+        slot += 1
+    return alive, tuple(wanted), updates
 
 
-def _run(events, alive, bound, scalars, lines):
-    position = {id(storage): i for i, (storage, _) in enumerate(bound)}
-    # immediate memory may be bound more than once: what is written to it is computed aside
-    wanted = tuple(
-        [
-            (slot, -1 if storage.immediate else position.get(id(storage), -1))
-            for slot, storage in alive
-        ]
-    )
-    key = (events, wanted, config.BACKEND)
+def _plan(events, wanted, updates, lines):
+    """The plan of this tape, made on its first time."""
+    key = (events, wanted, updates, config.BACKEND)
     plan = _plans.get(key)
     if plan is None:
-        plan = plans.build(events, wanted, lines)
+        plan = plans.build(events, wanted, dict(updates), lines)
         counters["plans"] += 1
         _plans[key] = plan
         while len(_plans) > PLAN_LIMIT:
             _plans.popitem(last=False)
     else:
         _plans.move_to_end(key)
-    held = [a.fetch() if a.__class__ is OpaqueBuffer else a for _, a in bound]
-    arrays = plan.run(held, scalars)
-    for (_, storage), (_, at), array in zip(alive, wanted, arrays, strict=True):
-        if storage.array is None and storage.device.type != "opaque":
-            storage.array = array
-        elif storage.device.type == "opaque":
-            _put_back(storage, held[at] if array is None else array)
-        elif array is not None and not _same_memory(storage.array, array):
-            storage.array[...] = (
-                array if array.dtype == storage.array.dtype else array.view(storage.array.dtype)
-            )
+    return plan
+
+
+def _update(storage, array):
+    """Memory that exists (or is opaque) takes a result, unless it was computed in place."""
+    if storage.device.type == "opaque":
+        _put_back(storage, array)
+    elif not _same_memory(storage.array, array):
+        storage.array[...] = (
+            array if array.dtype == storage.array.dtype else array.view(storage.array.dtype)
+        )
 
 
 def _put_back(storage, array):

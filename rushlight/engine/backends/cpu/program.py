@@ -33,6 +33,8 @@ class Program:
         if "schedule" in config.DEBUG:
             print(self.memory)
         self.results = [(numel(v.shape), v.dtype.np) for v in self.memory.outputs]
+        fresh = [(True, i, False) for i in range(len(self.results))]
+        self.returns_fresh = self.memory.plan == fresh
         self.table = np.zeros(2 + len(graph.inputs) + len(self.results), np.int64)
         self.table[0] = address(self.cells)
         self.entries = memoryview(self.table)
@@ -83,12 +85,16 @@ class Program:
         if scalars:
             for cell, value in zip(self.numbers, scalars, strict=True):
                 cell[0] = value
-        arena = _arena(self.memory.arena_bytes)
-        outputs = [aligned_empty(n, d) for n, d in self.results]
         entries, at = self.entries, 1
-        for a in (arena, *arrays, *outputs):
-            entries[at] = address(a)
+        arena, entries[at] = _arena(self.memory.arena_bytes)
+        for a in arrays:
             at += 1
+            entries[at] = address(a)
+        outputs = []
+        for result in self.results:
+            at += 1
+            array, entries[at] = aligned_empty(*result)
+            outputs.append(array)
         if not self.has_host:
             for segment in self.segments:
                 segment.run()
@@ -96,7 +102,7 @@ class Program:
             self._run_both((None, arena, *arrays, *outputs), scalars)
         if self.status[0]:
             self._fail()
-        return self._returned(arrays, outputs)
+        return outputs if self.returns_fresh else self._returned(arrays, outputs)
 
     def _run_both(self, buffers, scalars):
         """Kernels, and host steps between them; a failed check ends the run."""
@@ -220,8 +226,9 @@ _arena_memory = [aligned_empty(1 << 16, np.dtype(np.uint8))]
 
 
 def _arena(nbytes):
-    """The arena all programs of the process share (runs hold the recorder's lock)."""
-    if _arena_memory[0].size < nbytes:
+    """The arena all programs of the process share, and its address (runs hold the recorder's
+    lock)."""
+    if _arena_memory[0][0].size < nbytes:
         _arena_memory[0] = aligned_empty(nbytes + nbytes // 4, np.dtype(np.uint8))
     return _arena_memory[0]
 
