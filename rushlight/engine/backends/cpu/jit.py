@@ -8,6 +8,7 @@ import platform
 import threading
 
 from ...runtime import cache
+from .address import HANDLE_OFFSET
 from .expressions import FIRST_LOOP
 from .vmath import module_text
 
@@ -17,8 +18,12 @@ attributes #0 = {{ nounwind "prefer-vector-width"="{width}" }}
 !2 = distinct !{{}}
 !3 = !{{!"llvm.loop.parallel_accesses", !2}}
 """
-# The table interpreter: code = [count, (function, arguments) ..].
-# It stops where a check failed (cell 0 of table entry 0).
+_DATA_AT = f"""%data.at = getelementptr i8, ptr %handle, i64 {HANDLE_OFFSET}
+  %data = load ptr, ptr %data.at"""
+_DATA = _DATA_AT if HANDLE_OFFSET >= 0 else "%data = getelementptr i8, ptr %handle, i64 0"
+# The table interpreter: code = [handles, their number, count, (function, arguments) ..].
+# First it reads from each handle (an array object) the address that goes into the table, entry 1
+# and on.  It stops where a check failed (cell 0 of table entry 0).
 RUNNER = """
 @staged = internal global [2 x ptr] zeroinitializer
 define ptr @NAME_stage() {
@@ -29,12 +34,28 @@ entry:
   %code = load ptr, ptr @staged
   %second = getelementptr ptr, ptr @staged, i64 1
   %tab = load ptr, ptr %second
+  %handles = load ptr, ptr %code
+  %size.at = getelementptr i64, ptr %code, i64 1
+  %size = load i64, ptr %size.at
+  br label %read
+read:
+  %h = phi i64 [0, %entry], [%h.next, %read]
+  %handle.at = getelementptr ptr, ptr %handles, i64 %h
+  %handle = load ptr, ptr %handle.at
+  READ
+  %h.next = add i64 %h, 1
+  %slot = getelementptr ptr, ptr %tab, i64 %h.next
+  store ptr %data, ptr %slot
+  %unread = icmp ult i64 %h.next, %size
+  br i1 %unread, label %read, label %ready
+ready:
   %cells = load ptr, ptr %tab
-  %count = load i64, ptr %code
-  %first = getelementptr i64, ptr %code, i64 1
+  %count.at = getelementptr i64, ptr %code, i64 2
+  %count = load i64, ptr %count.at
+  %first = getelementptr i64, ptr %code, i64 3
   br label %next
 next:
-  %i = phi i64 [0, %entry], [%n, %next]
+  %i = phi i64 [0, %ready], [%n, %next]
   %at = mul i64 %i, 2
   %p = getelementptr i64, ptr %first, i64 %at
   %f = load ptr, ptr %p
@@ -50,7 +71,7 @@ next:
 done:
   ret void
 }
-"""
+""".replace("READ", _DATA)
 
 
 class Jit:

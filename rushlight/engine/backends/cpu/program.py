@@ -1,12 +1,14 @@
 """A compiled graph: kernels in a table, host steps between them, buffers packed into one arena."""
 
+import struct
+
 import numpy as np
 
 from ...base import config, dtypes
 from ...base.shapes import numel
 from ...schedule import HostStep, plan_memory, schedule
 from ...schedule.maps import base
-from .address import address, aligned_empty
+from .address import address, aligned_empty, allocation, handle
 from .expressions import supported
 from .jit import jit
 from .loops import arguments, collapse, structure
@@ -32,12 +34,14 @@ class Program:
         self.memory = plan_memory(graph, steps, updates)
         if "schedule" in config.DEBUG:
             print(self.memory)
-        self.results = [(numel(v.shape), v.dtype.np) for v in self.memory.outputs]
+        self.results = [allocation(numel(v.shape), v.dtype.np) for v in self.memory.outputs]
         fresh = [(True, i, False) for i in range(len(self.results))]
         self.returns_fresh = self.memory.plan == fresh
         self.table = np.zeros(2 + len(graph.inputs) + len(self.results), np.int64)
         self.table[0] = address(self.cells)
-        self.entries = memoryview(self.table)
+        self.handle_table = np.zeros(self.table.size - 1, np.int64)
+        self.handles = memoryview(self.handle_table)
+        self.fill = struct.Struct(f"{self.handle_table.size}q").pack_into
         self.segments = self._segments(self.memory.steps)
         self.has_host = any(isinstance(s, HostStep) for s in self.segments)
 
@@ -58,10 +62,9 @@ class Program:
                 loops = kernels[id(step)]
                 args = arguments(step, loops, self.memory.place, self._slot)
                 out[-1].add(addresses[id(step)], args, numel(step.shape) * len(step.body))
-        table = address(self.table)
         for segment in out:
             if isinstance(segment, _Native):
-                segment.finish(table)
+                segment.finish(self.table, self.handle_table)
         return out
 
     def _compile(self, nests, kernels):
@@ -85,16 +88,9 @@ class Program:
         if scalars:
             for cell, value in zip(self.numbers, scalars, strict=True):
                 cell[0] = value
-        entries, at = self.entries, 1
-        arena, entries[at] = _arena(self.memory.arena_bytes)
-        for a in arrays:
-            at += 1
-            entries[at] = address(a)
-        outputs = []
-        for result in self.results:
-            at += 1
-            array, entries[at] = aligned_empty(*result)
-            outputs.append(array)
+        arena = _arena(self.memory.arena_bytes)
+        outputs = [empty(n, d) for empty, n, d in self.results]
+        self.fill(self.handles, 0, *map(handle, (arena, *arrays, *outputs)))
         if not self.has_host:
             for segment in self.segments:
                 segment.run()
@@ -185,15 +181,15 @@ class _Native:
         self.flat += args
         self.work += work
 
-    def finish(self, table):
+    def finish(self, table, handles):
         """Lay out the code the table interpreter reads."""
         self.args = np.array(self.flat, np.int64)
         base_address = address(self.args)
-        code = [len(self.addresses)]
+        code = [address(handles), handles.size, len(self.addresses)]
         for function, start in zip(self.addresses, self.starts, strict=True):
             code += [function, base_address + 8 * start]
         self.code = np.array(code, np.int64)
-        self.address, self.table = address(self.code), table
+        self.address, self.table = address(self.code), address(table)
         self.staged = jit().staged
         self.call = jit().run_holding_gil if self.work < SMALL_WORK else jit().run
 
@@ -226,9 +222,8 @@ _arena_memory = [aligned_empty(1 << 16, np.dtype(np.uint8))]
 
 
 def _arena(nbytes):
-    """The arena all programs of the process share, and its address (runs hold the recorder's
-    lock)."""
-    if _arena_memory[0][0].size < nbytes:
+    """The arena all programs of the process share (runs hold the recorder's lock)."""
+    if _arena_memory[0].size < nbytes:
         _arena_memory[0] = aligned_empty(nbytes + nbytes // 4, np.dtype(np.uint8))
     return _arena_memory[0]
 
