@@ -1,4 +1,4 @@
-"""Where data lies: read from NumPy's array objects, or asked of NumPy where that is not possible."""
+"""Where data lies: read from NumPy's array objects, or asked of NumPy where that does not work."""
 
 import subprocess
 import sys
