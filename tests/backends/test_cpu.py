@@ -135,6 +135,16 @@ def test_integer_division(name):
         run(lambda x, y: L._emit(name, x, y), a, np.zeros_like(b))
 
 
+@pytest.mark.parametrize("rows", (1, 3, 4, 5, 127, 128, 129, 131, 260))
+@pytest.mark.parametrize("fold", ("sum_", "max_", "prod"))
+def test_columns_are_folded_in_blocks_of_rows(fold, rows):
+    """Rows are taken four at a time, sums in blocks of 128; the first axis does not merge."""
+    x = (np.random.default_rng(rows).random((3, 2, rows, 37)) + 0.5).astype(np.float64)
+    function = {"sum_": np.sum, "max_": np.max, "prod": np.prod}[fold]
+    (found,) = run(lambda v: getattr(L, fold)(v, (0, 2)), x)
+    np.testing.assert_allclose(found.reshape(2, 37), function(x, (0, 2)), rtol=1e-13)
+
+
 @pytest.mark.parametrize("axis", (0, 1, None))
 def test_long_sums_are_as_accurate_as_pairwise_ones(axis):
     x = np.random.default_rng(1).random((3000, 700), np.float32)

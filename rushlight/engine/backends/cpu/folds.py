@@ -142,7 +142,8 @@ class RegisterFold(_Fold):
 
 
 class ArrayFold(_Fold):
-    """One accumulator a lane."""
+    """One accumulator a lane.  Totals are only kept where there is more than one block (`several`
+    holds), which the kernel sees as it runs."""
 
     group = ", !llvm.access.group !2"
 
@@ -152,3 +153,23 @@ class ArrayFold(_Fold):
     def at(self, suffix, lane):
         kind = "double" if suffix == "t" else self.kind
         return self.e.new(f"getelementptr {kind}, ptr {self.name}{suffix}, i64 {lane}")
+
+    def begin(self, lane):
+        self.set(self.at("", lane), self.start(), self.work)
+
+    def begin_total(self, lane):
+        """Before the first of several blocks."""
+        self.set(self.at("t", lane), constant(0, dtypes.float64), dtypes.float64)
+
+    def end_block(self, lane):
+        super().end_block(lane)
+        self.begin(lane)
+
+    def end_total(self, lane):
+        """After the last of several blocks."""
+        total = self.get(self.at("t", lane), dtypes.float64)
+        self.set(self.at("", lane), self.e.cast(total, dtypes.float64, self.work), self.work)
+
+    def result(self, lane):
+        x = self.get(self.at("", lane), self.work)
+        return self.e.narrow(x, self.dtype) if self.dtype is not self.work else x

@@ -10,6 +10,8 @@ the kernel takes LANES columns at a time and folds them side by side in small ar
 Sums run in blocks of short chains that are then added in double precision.
 """
 
+from contextlib import contextmanager
+
 from ...base import dtypes
 from .expressions import MEMORY, TYPES, Emitter, constant
 from .folds import ArrayFold, RegisterFold
@@ -18,6 +20,8 @@ from .loops import accesses_of, levels
 LANES = 1024
 ROW_BLOCK = 4096  # elements of a row summed before they join the total
 LANE_BLOCK = 128  # the same, for columns
+ROWS = 4  # folded at once, column by column
+FEW = 4  # instructions of a pass for which that pays
 GROUP = ", !llvm.access.group !2"
 
 
@@ -218,26 +222,92 @@ class Kernel:
     def lane_pass(self, number):
         inner, row = self.nest.passes[number]
         by_level, used, folds, blocked = self.plan(inner)
+        totals = [f for f in folds if f.blocked]
         if folds:
             self.each_lane(lambda c: [f.begin(c) for f in folds])
+        several = self.several_blocks() if blocked else None
+        self.each_lane_if(several, lambda c: [f.begin_total(c) for f in totals])
         self.run(by_level, -1)
+        self.lane_loops(by_level, used, totals, several)
+        self.each_lane_if(several, lambda c: [f.end_total(c) for f in totals])
+        self.lane_row(number, inner, row)
+
+    def lane_loops(self, by_level, used, totals, several):
+        """The loops of a pass around its lanes; the last of them in blocks, a few rows at once."""
         last = len(self.sizes) - 2
         frames = []
-        for d in range(self.loops.kept, last + 1):
-            end, start = self.sizes[d], "0"
-            if blocked and d == last:
-                frames.append(self.open(None, end, (), step=str(LANE_BLOCK)))
-                start = frames[-1][2]
-                end = self.smaller(self.e.new(f"add i64 {start}, {LANE_BLOCK}"), end)
-                self.each_lane(lambda c: [f.begin_block(c) for f in folds])
-            frames.append(self.open(d, end, used, start))
+        for d in range(self.loops.kept, last):
+            frames.append(self.open(d, self.sizes[d], used))
             self.run(by_level, d)
-        self.each_lane(lambda c: self.lane_body(by_level, c), used)
+        end, start = self.sizes[last], "0"
+        if totals:
+            frames.append(self.open(None, end, (), step=str(LANE_BLOCK)))
+            start = frames[-1][2]
+            end = self.smaller(self.e.new(f"add i64 {start}, {LANE_BLOCK}"), end)
+        self.lane_rows(by_level, used, last, start, end)
+        self.each_lane_if(several, lambda c: [f.end_block(c) for f in totals])
         for frame in reversed(frames):
             self.close(frame)
-            if blocked and frame is frames[-1]:
-                self.each_lane(lambda c: [f.end_block(c) for f in folds])
-        self.lane_row(number, inner, row)
+
+    def lane_rows(self, by_level, used, d, start, end):
+        """Rows start to end of loop d: every lane of several rows at once, then row by row."""
+        e, rest = self.e, start
+        if self.folds_rows(by_level):
+            count = e.new(f"sub i64 {end}, {start}")
+            whole = e.new(f"and i64 {count}, {-ROWS}")
+            rest = e.new(f"add i64 {start}, {whole}")
+            with self.when(e.new(f"icmp ne i64 {whole}, 0")):
+                self.row_group(by_level, used, d, start, rest, ROWS)
+        with self.when(e.new(f"icmp ult i64 {rest}, {end}")):
+            self.row_group(by_level, used, d, rest, end, 1)
+
+    def row_group(self, by_level, used, d, start, end, together):
+        frame = self.open(d, end, used, start, str(together))
+        if together == 1:
+            self.run(by_level, d)
+            self.each_lane(lambda c: self.lane_body(by_level, c), used)
+        else:
+            self.each_lane(lambda c: self.bodies(by_level, used, d, c, together), used)
+        self.close(frame)
+
+    def bodies(self, by_level, used, d, c, together):
+        """One lane of several rows: an accumulator is then read and written once for them."""
+        first, along = self.counters[d], [k for k in used if self.classes[k][d] != "0"]
+        for row in range(together):
+            self.counters[d] = self.e.new(f"add i64 {first}, {row}")
+            for k in along:
+                self.pointers[k].append(self.advance(k, d, str(row)))
+            self.run(by_level, d)
+            self.lane_body(by_level, c)
+            for k in along:
+                self.pointers[k].pop()
+        self.counters[d] = first
+
+    def folds_rows(self, by_level):
+        """Does the pass only fold, with few instructions?"""
+        names = [self.nest.body[p].name for level in by_level.values() for p in level]
+        return "fold" in names and len(names) <= FEW and not {"store", "scatter"} & {*names}
+
+    @contextmanager
+    def when(self, condition):
+        """What is emitted here runs where a run-time condition holds."""
+        then, after = self.label("T"), self.label("A")
+        self.e.lines += [f"  br i1 {condition}, label %{then}, label %{after}", f"{then}:"]
+        yield
+        self.branch(after)
+
+    def several_blocks(self):
+        """Is more folded than one block holds?"""
+        count = "1"
+        for d in range(self.loops.kept, len(self.sizes) - 1):
+            count = self.e.new(f"mul i64 {count}, {self.sizes[d]}")
+        return self.e.new(f"icmp ugt i64 {count}, {LANE_BLOCK}")
+
+    def each_lane_if(self, condition, action):
+        """The same, where a run-time condition holds; nothing where there is none."""
+        if condition is not None:
+            with self.when(condition):
+                self.each_lane(action)
 
     def lane_body(self, by_level, c):
         self.lane, self.fresh = c, set()
