@@ -216,8 +216,8 @@ SINH = (root(lambda r: (mp.sinh(r) - r) / r**3), root(lambda r: r**3 / mp.sinh(r
 COSH = (root(lambda r: (mp.cosh(r) - 1) / r**2), lambda z: z)
 ERF = (root(lambda x: mp.erf(x) / x), root(lambda x: x / mp.erf(x)))
 ERF_SMALL = (root(lambda x: mp.erf(x) / x - 1), ERF[1])
-# erfc(t) = exp(t h(t) - t); its error counts as much as erfc does beside 1.
-ERF_FAR = (lambda t: (mp.log(mp.erfc(t)) + t) / t, lambda t: t * mp.erfc(t))
+# erfc(t) = 2 ** (t h(t)); its error counts as much as erfc does beside 1.
+ERF_FAR = (lambda t: mp.log(mp.erfc(t), 2) / t, lambda t: t * mp.erfc(t) * LN2 / mp.erf(t))
 ERFCX = (erfcx_over, lambda t: 1 / erfcx_over(t))
 # Around 3/4, the end of the interval where the function bends most; around 0 sums would cancel.
 ERFINV = (
@@ -266,8 +266,9 @@ FITS = [
     Fit("asin", "53", 0, mpf("0.2501"), 11, *ASIN),
     Fit("atan", "24", 0, ATAN_HI, 4, *ATAN),
     Fit("atan", "53", 0, ATAN_HI, 10, *ATAN),
-    Fit("erf_small", "f32", 0, mpf("0.93") ** 2, 5, *ERF_SMALL),
-    Fit("erf_far", "f32", mpf("0.92"), 4, 6, *ERF_FAR),
+    Fit("erf_small", "f32", 0, mpf("0.81") ** 2, 5, *ERF_SMALL),
+    Fit("erf_far", "f32", mpf("0.79"), 4, 6, *ERF_FAR),
+    Fit("erf_exp2", "f32", -0.501, 0.501, 5, *EXP2),
     Fit("erf_small", "24", 0, mpf("0.251"), 4, *ERF_SMALL),
     Fit("erf_small", "53", 0, 1, 11, *ERF_SMALL),
     Fit("erfcx", "24", 1 / mpf(13.5), 1 / mpf(3.5), 9, *ERFCX),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .vmath_builder import BIAS, Body, Value
 from .vmath_coefficients import CONSTANTS
-from .vmath_exp import exp_reduced, power, reduce, scale, unscaled_exp
+from .vmath_exp import nearest, power, scale, unscaled_exp
 from .vmath_log import INF, NAN, log
 from .vmath_trig import PI_HI, sin_pi
 
@@ -39,10 +39,12 @@ def _erfc_large(k: Body, a: Value) -> Value:
 def erf(k: Body, x: Value) -> Value:
     a = k.abs(x)
     if k.bits == 24:
-        a = k.at_most(a, 4.0)  # where erf rounds to 1; erfc(a) = exp(a h(a) - a)
-        t, _, r, _ = reduce(k, k.fma(a, k.polynomial(k.table("erf_far"), a), -a), BIAS[k.type])
-        far = 1.0 - exp_reduced(k, r) * power(k, t)
-        return k.select(a < 0.92, _erf_small(k, x), k.copysign(far, x))
+        a = k.at_most(a, 4.0)  # where erf rounds to 1; erfc(a) = 2 ** (a h(a))
+        e = a * k.polynomial(k.table("erf_far"), a)
+        t, n = nearest(k, e, 1, BIAS[k.type])
+        r = e - n
+        far = k.fma(-k.fma(k.polynomial(k.table("erf_exp2"), r), r, 1.0), power(k, t), 1.0)
+        return k.select(a < 0.8, _erf_small(k, x), k.copysign(far, x))
     return k.select(a < 1.0, _erf_small(k, x), k.copysign(1.0 - _erfc_large(k, a), x))
 
 
