@@ -18,6 +18,7 @@ _ROOMS = (
     "linalg",
     "special",
     "signal",
+    "masked",
     "fft",
     "backends",
     "cuda",

@@ -39,6 +39,7 @@ ROOMS = {
     "vision": {*FACE, "nn", "utils"},
     "interop": {*FACE, "nn"},
     "signal": FACE,
+    "masked": {*FACE, "engine.base"},
     "cuda": set(),
     "_C": FACE,
     "testing": {*FACE, "nn", "optim", "engine.base", "engine.ops"},
