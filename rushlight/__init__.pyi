@@ -60,6 +60,7 @@ from . import cuda as cuda
 from . import fft as fft
 from . import interop as interop
 from . import linalg as linalg
+from . import masked as masked
 from . import nn as nn
 from . import optim as optim
 from . import overrides as overrides
@@ -278,12 +279,16 @@ def is_autocast_enabled(device_type: Any = None) -> _bool:
     """False: automatic mixed precision is not built yet."""
 def is_complex(input: Tensor) -> _bool:
     """Is the dtype complex?"""
+def is_conj(input: Tensor) -> _bool:
+    """False: conjugates are computed at once."""
 def is_floating_point(input: Tensor) -> _bool:
     """Is the dtype a floating one?"""
 def is_grad_enabled() -> _bool:
     """Are operators on tensors that require grad being recorded?"""
 def is_inference_mode_enabled() -> _bool:
     """Is inference mode on?"""
+def is_neg(input: Tensor) -> _bool:
+    """False: negatives are computed at once."""
 def is_nonzero(input: Tensor) -> Tensor:
     """Is the only element of `input` not zero?"""
 def is_tensor(obj: Any) -> _bool:
@@ -480,6 +485,10 @@ def range(
     requires_grad: _bool = False,
 ) -> Tensor:
     """``start, start + step, ..`` up to and including `end`; deprecated in favour of `arange`."""
+def resolve_conj(input: Tensor) -> Tensor:
+    """The tensor itself: conjugates are computed at once here."""
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: negatives are computed at once here."""
 def result_type(tensor1: Any, tensor2: Any) -> _dtype:
     """The dtype an operator on these two (tensors or numbers) would give."""
 return_types: Any

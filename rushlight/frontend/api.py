@@ -209,6 +209,26 @@ def detach(input):
     return input.detach()
 
 
+def resolve_conj(input):
+    """The tensor itself: conjugates are computed at once here."""
+    return input.resolve_conj()
+
+
+def resolve_neg(input):
+    """The tensor itself: negatives are computed at once here."""
+    return input.resolve_neg()
+
+
+def is_conj(input):
+    """False: conjugates are computed at once."""
+    return input.is_conj()
+
+
+def is_neg(input):
+    """False: negatives are computed at once."""
+    return input.is_neg()
+
+
 def as_strided(input, size, stride, storage_offset=None):
     """A view of the storage with any geometry."""
     return input.as_strided(size, stride, storage_offset)

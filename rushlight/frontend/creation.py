@@ -1,5 +1,6 @@
 """Making tensors: from Python and NumPy data, of a shape, like another tensor."""
 
+import math
 import warnings
 
 import numpy as np
@@ -345,7 +346,13 @@ def arange(
     requires_grad=False,
     pin_memory=False,
 ):
-    """``start, start + step, ..`` below `end`; int64 where all are ints."""
+    """``start, start + step, ..`` below `end`; int64 where all are ints.
+
+    An integer dtype makes integers of `start`, `end` and `step` first.
+
+    Raises: RuntimeError for a step of 0 or away from `end`, or a bound that is not finite;
+        ValueError for a step that rounds to 0.
+    """
     check_options(layout, pin_memory)
     start, end = (None, start) if end is None else (start, end)
     if end is None:
@@ -353,13 +360,14 @@ def arange(
     start = 0 if start is None else start
     start, end, step = map(python_number, (start, end, step))
     integral = all(isinstance(v, int) for v in (start, end, step))
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    _check_range(start, end, step)
     dtype = as_dtype(
         dtype, out.dtype if out is not None else dtypes.int64 if integral else get_default_dtype()
     )
+    if dtype.category <= dtypes.INT and not integral:
+        start, end, step, integral = int(start), int(end), int(step), True
+        if not step:
+            raise ValueError("step must be nonzero")
     count = max(0, -(-(end - start) // step)) if integral else int(np.ceil((end - start) / step))
     wide = np.float64 if not integral else np.int64
     values = start + np.arange(count, dtype=wide) * wide(step)
@@ -367,6 +375,16 @@ def arange(
     if out is not None:
         return out.resize_((count,)).copy_(made)
     return finished(made, requires_grad)
+
+
+def _check_range(start, end, step):
+    """Refuse what arange cannot count."""
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
 
 
 def linspace(
@@ -381,22 +399,41 @@ def linspace(
     requires_grad=False,
     pin_memory=False,
 ):
-    """`steps` evenly spaced values from start to end, both included."""
+    """`steps` evenly spaced values from start to end, both included.
+
+    An integer dtype makes integers of `start` and `end` first, and of the values in the end.
+    """
     check_options(layout, pin_memory)
     start, end = python_number(start), python_number(end)
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
+    steps = _count_of("linspace", steps)
     dtype = as_dtype(dtype, out.dtype if out is not None else get_default_dtype())
-    wide = np.complex128 if dtype.is_complex else np.float64
-    values = np.asarray(_spaced(start, end, steps, wide))
+    values = _spaced(start, end, steps, dtype)
     made = from_data(values.astype(dtype.np), dtype, as_device(device))
     if out is not None:
         return out.resize_((steps,)).copy_(made)
     return finished(made, requires_grad)
 
 
-def _spaced(start, end, steps, wide):
-    """Built from both ends, as PyTorch does, so that it is symmetric."""
+def _count_of(name, steps):
+    """A number of steps, an int of at least 0."""
+    if isinstance(steps, bool) or not hasattr(steps, "__index__"):
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments: 'steps' must be int, not "
+            f"{type(steps).__name__}"
+        )
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    return steps.__index__()
+
+
+def _spaced(start, end, steps, dtype):
+    """Built from both ends, as PyTorch does, so that it is symmetric; in float64 or complex128.
+
+    For an integer dtype the ends are made integers first.
+    """
+    wide = np.complex128 if dtype.is_complex else np.float64
+    if dtype.category <= dtypes.INT:
+        start, end = int(start), int(end)
     if steps == 1:
         return np.array([start], wide)
     step = (wide(end) - wide(start)) / max(steps - 1, 1)
@@ -420,9 +457,10 @@ def logspace(
     """``base ** x`` for `steps` evenly spaced x."""
     check_options(layout, pin_memory)
     start, end = python_number(start), python_number(end)
+    steps = _count_of("logspace", steps)
     dtype = as_dtype(dtype, out.dtype if out is not None else get_default_dtype())
-    wide = np.complex128 if dtype.is_complex else np.float64
-    values = np.power(wide(base), _spaced(start, end, steps, wide))
+    exponents = _spaced(start, end, steps, dtype)
+    values = np.power(exponents.dtype.type(base), exponents)
     made = from_data(values.astype(dtype.np), dtype, as_device(device))
     if out is not None:
         return out.resize_((steps,)).copy_(made)

@@ -387,6 +387,8 @@ def resize_(self, *sizes, memory_format=contiguous_format):
     need = self._off + shapes.extent(shape, strides)
     if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
+    if shape == tuple(meta.shape) and memory_format is contiguous_format:
+        return self  # strides and all
     if meta.device.type != "meta" and need > self._st.size:
         _grow(self._st, need)
     new = meta_of(shape, meta.dtype, strides, meta.device)

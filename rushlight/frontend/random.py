@@ -8,6 +8,7 @@ import numpy as np
 from ..engine.base import dtypes, shapes
 from ..engine.base.meta import meta_of
 from ..engine.base.promote import get_default_dtype
+from ..engine.ops import T
 from ..engine.runtime import draws_normal as normals
 from ..engine.runtime import draws_rejection as rejection
 from ..engine.runtime import draws_uniform as uniforms
@@ -23,6 +24,7 @@ from .creation import (
     from_data,
     full_array,
 )
+from .inplace import check_overlap
 from .methods import method
 from .tensor import Tensor, wrap
 
@@ -390,11 +392,22 @@ def bernoulli(input, p=None, *, generator=None, out=None):
     chances = input._array() if p is None else p
     draw = uniforms.bernoulli(_source(generator), tuple(meta.shape), chances, meta.dtype.np)
     made = from_data(draw, meta.dtype, meta.device)
-    return made if out is None else out.resize_(made.shape).copy_(made)
+    if out is None:
+        return made if p is not None else _constant_in(input, made, "BernoulliBackward0")
+    out.resize_(made.shape)
+    check_overlap(out, ())
+    return out.copy_(made)
+
+
+def _constant_in(input, drawn, node):
+    """`drawn` with a gradient of zeros for the tensor whose values were its chances."""
+    return T._draw(input, drawn, node) if input.requires_grad else drawn
 
 
 def multinomial(input, num_samples, replacement=False, *, generator=None, out=None):
     """Category numbers drawn in proportion to the rows of `input`; int64 (num_samples,) per row."""
+    if out is not None and out.dtype is not dtypes.int64:
+        raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype.type_name}")
     made = from_data(
         uniforms.multinomial(_source(generator), input._array(), num_samples, replacement),
         dtypes.int64,
@@ -415,7 +428,8 @@ def _elementwise(function):
 
 def poisson(input, generator=None):
     """Poisson counts with the rates in `input`."""
-    return _elementwise(rejection.poisson)(input, generator=generator)
+    drawn = _elementwise(rejection.poisson)(input, generator=generator)
+    return _constant_in(input, drawn, "PoissonBackward0")
 
 
 def binomial(count, prob, generator=None):

@@ -198,6 +198,17 @@ def test_arange_options():
         torch.arange(3, 0)
     with pytest.warns(UserWarning, match="range is deprecated"):
         assert torch.range(1, 3).tolist() == [1.0, 2.0, 3.0]
+    for bounds in ((0, float("inf")), (float("-inf"), 1), (0, float("nan"))):
+        with pytest.raises(RuntimeError, match="unsupported range"):
+            torch.arange(*bounds)
+
+
+def test_integer_sequences_make_integers_of_their_arguments_first():
+    assert torch.arange(0.5, 5.7, 1.5, dtype=torch.int64).tolist() == [0, 1, 2, 3, 4]
+    assert torch.linspace(4.3, 0, 3, dtype=torch.int32).tolist() == [4, 2, 0]
+    assert torch.logspace(0, 1.2, 4, dtype=torch.int64).tolist() == [1, 2, 4, 10]
+    with pytest.raises(ValueError, match="step must be nonzero"):
+        torch.arange(0, 4, 0.5, out=torch.empty(0, dtype=torch.int64))
 
 
 def test_linspace_and_logspace():
@@ -211,6 +222,13 @@ def test_linspace_and_logspace():
     assert torch.logspace(0, 3, 4, base=2).tolist() == [1.0, 2.0, 4.0, 8.0]
     with pytest.raises(RuntimeError, match="number of steps must be non-negative"):
         torch.linspace(0, 1, -1)
+    assert torch.linspace(0, 1, torch.tensor(2)).tolist() == [0, 1]
+    for make in (torch.linspace, torch.logspace):
+        for steps in (2.0, True, None):
+            with pytest.raises(TypeError, match="steps"):
+                make(0, 1, steps)
+        with pytest.raises(RuntimeError, match="number of steps"):
+            make(0, 1, -1)
 
 
 def test_eye():

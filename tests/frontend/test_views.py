@@ -184,6 +184,7 @@ def test_resize():
     assert x.tolist() == [[0, 1], [2, 3]]
     x.resize_(6)
     assert x.shape == (6,) and x[:4].tolist() == [0, 1, 2, 3]
+    assert torch.zeros(3, 2).t().resize_(2, 3).stride() == (1, 2)  # its shape already
     x.resize_as_(torch.empty(1, 2))
     assert x.tolist() == [[0, 1]]
     with pytest.raises(RuntimeError, match="cannot resize variables that require grad"):

@@ -260,3 +260,11 @@ def test_cov_and_corrcoef():
     w = torch.linspace(0.1, 1, 20, dtype=REAL)
     expected = np.cov(x.numpy(), fweights=f.numpy(), aweights=w.numpy())
     np.testing.assert_allclose(torch.cov(x, fweights=f, aweights=w).numpy(), expected)
+
+
+def test_ormqr_names_the_argument_without_two_dimensions():
+    a, scalar = torch.zeros(3, 3), torch.zeros(())
+    with pytest.raises(RuntimeError, match="input must have at least 2"):
+        torch.ormqr(scalar, scalar, scalar)
+    with pytest.raises(RuntimeError, match="other must have at least 2"):
+        torch.ormqr(a, torch.zeros(3), torch.zeros(3))

@@ -36,6 +36,31 @@ def test_out_may_not_overlap_the_operands():
         torch.cat((x, x), out=torch.zeros(1).expand(6))
     with pytest.raises(RuntimeError, match="Expected out tensor to have dtype"):
         torch.gather(x, 0, i, out=torch.zeros(3, dtype=torch.float64))
+    with pytest.raises(RuntimeError, match="Expected out tensor to have dtype"):
+        torch.aminmax(x, dim=0, out=(torch.zeros(()), torch.zeros((), dtype=torch.float64)))
+    with pytest.raises(RuntimeError, match="Expected out tensor to have dtype"):
+        torch.complex(x, x, out=torch.zeros(3, dtype=torch.complex128))
+    with pytest.raises(RuntimeError, match="expects Long tensor out"):
+        torch.multinomial(x, 1, out=torch.zeros(1))
+    with pytest.raises(RuntimeError, match="single memory location"):
+        torch.bernoulli(x / 2, out=torch.zeros(1).expand(3))
+    assert torch.bernoulli(torch.ones(2), out=torch.zeros(0)).tolist() == [1, 1]
+
+
+def test_draws_are_constant_in_their_chances():
+    for draw in (torch.bernoulli, torch.poisson):
+        chances = torch.full((3,), 0.5, requires_grad=True)
+        drawn = draw(chances * 1)
+        assert drawn.requires_grad
+        drawn.sum().backward()
+        assert chances.grad.tolist() == [0, 0, 0]
+        assert not draw(chances.detach()).requires_grad
+
+
+def test_nothing_is_conjugated_or_negated_later():
+    z = torch.tensor([1 + 2j]).conj()
+    assert torch.resolve_conj(z) is z and torch.resolve_neg(z) is z
+    assert not torch.is_conj(z) and not torch.is_neg(z)
 
 
 @pytest.mark.parametrize("include", [True, False])

@@ -330,7 +330,7 @@ def _two_reals(real, imag):
     return L.broadcast_all(real, imag)
 
 
-@operator("complex(Tensor real, Tensor imag) -> Tensor", variants="function,out")
+@operator("complex(Tensor real, Tensor imag) -> Tensor", variants="function,out", out="exact")
 def complex_(real, imag):
     """Complex numbers from their parts, two float32 or two float64 tensors."""
     return L.make_complex(*_two_reals(real, imag))

@@ -201,9 +201,10 @@ def orgqr(input, tau):
 
 
 def _check_ormqr(a, tau, other, left):
+    for name, found in (("input", a), ("other", other)):
+        if found.ndim < 2:
+            raise RuntimeError(f"torch.ormqr: {name} must have at least 2 dimensions.")
     size = other.shape[-2 if left else -1]
-    if a.ndim < 2 or other.ndim < 2:
-        raise RuntimeError("torch.ormqr: input must have at least 2 dimensions.")
     if size < tau.shape[-1]:
         raise RuntimeError(
             f"torch.ormqr: other.shape[{-2 if left else -1}] must be greater than or equal to "

@@ -126,6 +126,7 @@ def zero(self):
 
 @mutation(
     "_draw(Tensor self, Tensor values, str node) -> Tensor",
+    variants="internal,inplace",
     node=lambda given: given[2][1],
     vjp=lambda grads, outputs, self, values, node: {"self": L.like(grads[0], 0)},
 )

@@ -229,7 +229,7 @@ _extreme("max", L.max_, L.argmax, L.maximum, "Maximum")
 _extreme("min", L.min_, L.argmin, L.minimum, "Minimum")
 
 
-@composite("function,method,out")
+@composite("function,method,out", out="exact")
 def aminmax(input, *, dim=None, keepdim=False):
     """Minimum and maximum over a dimension (or all), as (min, max)."""
     from_all = dim is None
