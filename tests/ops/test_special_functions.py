@@ -132,3 +132,10 @@ def test_missing_derivatives_say_so():
     torch.igamma(x, torch.ones(2)).sum().backward()
     with pytest.raises(NotImplementedError, match="igamma: input"):
         x.grad.tolist()
+
+
+def test_a_step_between_equal_numbers_passes_no_gradient():
+    x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = torch.tensor([1.0, 5.0, 0.0], requires_grad=True)
+    torch.nextafter(x, y).backward(torch.tensor([1.0, 10.0, 100.0]))
+    assert x.grad.tolist() == [0, 10, 100] and y.grad.tolist() == [0, 0, 0]

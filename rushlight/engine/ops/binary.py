@@ -186,9 +186,9 @@ def copysign(self, other):
 
 
 def _nextafter_gradient(g, out, self, other):
-    """A step away from self, or other itself where both are equal."""
-    same, zero = L.eq(self, other), L.like(g, 0)
-    return {"self": L.where(same, zero, g), "other": L.where(same, g, zero)}
+    """The step from self is constant in other; where both are equal PyTorch passes nothing on."""
+    zero = L.like(g, 0)
+    return {"self": L.where(L.eq(self, other), zero, g), "other": zero}
 
 
 @pointwise(
