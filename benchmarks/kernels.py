@@ -1,8 +1,12 @@
-"""Memory-bound kernels at 1e4 and 1e6 elements against PyTorch: one thread, a read per result."""
+"""Memory-bound kernels at 1e4 and 1e6 elements against PyTorch, on one thread.
+
+Each is timed with a read after every result, the worst case for a program that is recorded before
+it is run, and in steps of several results with one read at their end.
+"""
 
 import interleave
 
-SIZES = (10_000, 1_000_000)
+STEPS = ((10_000, 1), (10_000, 32), (1_000_000, 1), (1_000_000, 4))  # (elements, results a read)
 
 
 def _chain(torch, x, y):
@@ -41,27 +45,40 @@ def adam_case(torch, size):
     return torch.optim.Adam(parameters, lr=1e-3).step
 
 
-def contest(size, peers):
-    """{case: {contestant: function}}; a contestant's function ends with its result in memory."""
+def programs(torch, size, results):
+    """{case: function that makes so many results}, each from operands of its own."""
+    sets = [cases(torch, size) for _ in range(results)]
+    found = {name: _together([s[name] for s in sets]) for name in sets[0]}
+    if results == 1:
+        found["Adam over 60 tensors"] = adam_case(torch, size)
+    return found
+
+
+def _together(functions):
+    return lambda: [f() for f in functions]
+
+
+def contest(size, results, peers):
+    """{case: {contestant: function}}; a contestant's function ends with its results in memory."""
     import rushlight
 
     flush = rushlight.frontend.flush_segment
-    ours = {**cases(rushlight, size), "Adam over 60 tensors": adam_case(rushlight, size)}
 
     def finished(function):
         def run():
-            result = function()
+            made = function()
             flush()
-            return result
+            return made
 
         return run
 
-    found = {name: {"rushlight": finished(f)} for name, f in ours.items()}
+    found = {
+        name: {"rushlight": finished(f)} for name, f in programs(rushlight, size, results).items()
+    }
     for peer, wrap in peers.items():
         import torch
 
-        theirs = {**cases(torch, size), "Adam over 60 tensors": adam_case(torch, size)}
-        for name, f in theirs.items():
+        for name, f in programs(torch, size, results).items():
             found[name][peer] = wrap(f)
     return found
 
@@ -76,12 +93,13 @@ def main():
         peers["torch.compile"] = torch.compile
     results = {}
     print("peer's time / rushlight's: median [quartiles]; above 1 rushlight is faster")
-    for size in SIZES:
-        for name, contestants in contest(size, peers).items():
+    for size, count in STEPS:
+        for name, contestants in contest(size, count, peers).items():
             if given.only in name:
                 found = interleave.race(contestants, given.rounds)
-                print(interleave.line(f"{name}, {size:.0e}", found), flush=True)
-                results[f"{name}, {size}"] = interleave.ratios(found)
+                label = f"{name}, {count} x {size:.0e}"
+                print(interleave.line(label, found), flush=True)
+                results[label] = interleave.ratios(found)
     interleave.keep(given.json, results)
 
 
