@@ -13,6 +13,7 @@ from ..engine.ops import REGISTRY
 from ..engine.ops.schema import REQUIRED
 from .arguments import SYNONYMS, classify, public_name, reads_tensor
 from .dispatch import choose, finish, infer, run_bound
+from .documentation import Docstring, page
 from .finishing import FINISH, LIMIT
 from .inplace import check_out, finish_inplace, write_out
 from .overrides import handle_override, has_override
@@ -37,11 +38,12 @@ def _stub():
 _STUB = _stub()
 
 
-def lazy_function(name, doc, build, module="rushlight"):
+def lazy_function(name, overloads, form, build):
     """A function object that becomes `build(function)`'s code when first called."""
+    module = _home(overloads[0])
     scope = {"__name__": module, "__builtins__": __builtins__}
     function = types.FunctionType(_STUB, scope, name)
-    function.__doc__ = doc
+    function.__doc__ = Docstring(overloads[0].__doc__ or "", lambda: page(overloads, form))
     function.__qualname__ = name
 
     def materialise():
@@ -363,7 +365,7 @@ def composite_function(op):
         parameters = set(inspect.signature(body).parameters)
         return types.FunctionType(_GENERAL, {"slow": lambda args, kwargs: run(*args, **kwargs)})
 
-    return lazy_function(op.name, op.__doc__, build, _home(op))
+    return lazy_function(op.name, [op], "call", build)
 
 
 def _home(op):
@@ -391,8 +393,7 @@ def function_of(overloads, form="call"):
             made.__defaults__ = (ABSENT,) * made.__code__.co_argcount
         return made
 
-    doc = "\n\n".join(dict.fromkeys(filter(None, (op.__doc__ for op in overloads))))
-    return lazy_function(name, doc, build, _home(first))
+    return lazy_function(name, overloads, form, build)
 
 
 def install():

@@ -945,7 +945,7 @@ class Tensor:
     ) -> Tensor:
         """Exponential numbers of rate `lambd`."""
     def fill_(self, value: Any) -> Tensor:
-        """Every element becomes `value`."""
+        """fill_(input: Tensor, value: number) -> Tensor"""
     def fill_diagonal_(self, fill_value: _Number | Tensor, wrap: _bool = False) -> Tensor:
         """The main diagonal becomes a number; in a tall matrix it starts again below with `wrap`."""
     def fix(self, *, out: Tensor | None = None) -> Tensor:
@@ -1085,7 +1085,7 @@ class Tensor:
         """Regularised upper incomplete gamma function, 1 - P."""
     @property
     def imag(self) -> Any:
-        """The imaginary parts of a complex tensor: a view."""
+        """imag(input)"""
     def index_add(
         self,
         dim: _int,
@@ -1753,7 +1753,7 @@ class Tensor:
         """All elements in one dimension."""
     @property
     def real(self) -> Any:
-        """The real parts: a view; a real tensor as it is."""
+        """real(input)"""
     def reciprocal(self, *, out: Tensor | None = None) -> Tensor:
         """``1 / x``."""
     def reciprocal_(self) -> Tensor:

@@ -74,11 +74,17 @@ def div(self, other):
     return self / other
 
 
+def _promotion_of_division(self, other, rounding_mode):
+    """as div without a rounding mode; integers stay integers with one, complex numbers are
+    refused"""
+    return "float" if rounding_mode is None else "default"
+
+
 @pointwise(
     "div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
     numbers=("self", "other"),
     aliases=("divide",),
-    promote=lambda a, b, mode: "float" if mode is None else "default",
+    promote=_promotion_of_division,
     node=numbered("Div", 2, 3),
 )
 def div_mode(self, other, rounding_mode):

@@ -205,6 +205,7 @@ def nextafter(self, other):
 
 
 def _one_dtype(self, values):
+    """both tensors in the same real dtype"""
     if self.dtype is not values.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     return "default"

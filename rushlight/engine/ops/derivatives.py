@@ -43,6 +43,7 @@ def no_derivative(name, parameters=("self", "other")):
         tensors = {p: given[p] for p in parameters if isinstance(given.get(p), Value)}
         return {p: undefined(v, name) for p, v in tensors.items()}
 
+    vjp.refuses = True  # the documentation says so
     return vjp
 
 

@@ -85,7 +85,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
         input_lengths, target_lengths: (N,) tensors or tuples of ints.
         reduction: "mean" divides each loss by its target length first.
         zero_infinity: infinite losses (targets that do not fit) become 0, and so do their
-        gradients.
+            gradients.
     """
     return _ctc(log_probs, targets, input_lengths, target_lengths, blank,
                 chosen_reduction(reduction),

@@ -11,6 +11,13 @@ from .record import operator
 
 LEGACY = "bool? size_average=None, bool? reduce=None, str reduction='mean'"
 
+REDUCTION = """
+
+    Args:
+        reduction: "mean" or "sum" over all elements, or "none" for the loss of each.
+        size_average, reduce: the older flags for it, deprecated.
+    """
+
 
 def chosen_reduction(reduction, size_average=None, reduce=None):
     """'none', 'mean' or 'sum', after the flags; ValueError for anything else."""
@@ -76,7 +83,8 @@ def loss(name, parameters="", legacy=True, **fields):
             how = chosen_reduction(reduction, size_average, reduce)
             dtype, values = body(input, target, **rest)
             return reduced(values, how, dtype)
-        reduce_body.__doc__ = body.__doc__
+        reduce_body.__doc__ = body.__doc__ + REDUCTION
+        reduce_body.__module__ = body.__module__
         operator(schema, variants="nn", **fields)(reduce_body)
         return body
     return register

@@ -249,8 +249,8 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     Args:
         mode: "nearest", "nearest-exact", "area" (any rank), "linear" (3-D input), "bilinear",
             "bicubic", "lanczos" (4-D), "trilinear" (5-D).
-        align_corners: corner elements keep their value, else corner edges align (interpolating
-        modes).
+        align_corners: corner elements keep their value, else corner edges align
+            (interpolating modes).
         recompute_scale_factor: use the ratio of sizes and not `scale_factor` for positions.
         antialias: widen the filter when shrinking ("bilinear", "bicubic", "lanczos").
     """

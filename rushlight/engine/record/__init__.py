@@ -4,5 +4,5 @@ Read in order: `call.py` (one operator applied to metadata), `segment.py` (the t
 (tape -> graph -> program).
 """
 
-from .call import Call, call_of  # noqa: F401
+from .call import Call, call_of, common_dtype  # noqa: F401
 from .segment import flush, record_call, record_write, state  # noqa: F401

@@ -262,6 +262,19 @@ def _operands(op, arguments):
     return found
 
 
+def common_dtype(op, operands, mode):
+    """The dtype a pointwise operator gives for operands as in `promote.result_type`; raises for
+    those it does not take."""
+    common = promote.result_type(operands)
+    if mode == "float" and common.category < dtypes.FLOAT:
+        common = promote.get_default_dtype()
+    elif mode == "integer" and common is dtypes.bool_:
+        common = dtypes.int64
+    if op.dtypes is not None:
+        op.dtypes(op, common)
+    return common
+
+
 _WITHOUT_TENSORS = frozenset(("add", "sub", "mul", "div", "floor_divide"))
 
 
@@ -269,15 +282,8 @@ def _pointwise(op, graph, arguments, values, metas):
     params = op.schema.params
     if not metas and op.name not in _WITHOUT_TENSORS:
         raise TypeError(f"{op.name}(): one of the operands must be a Tensor, not only numbers")
-    operands = _operands(op, arguments)
-    common = promote.result_type(operands)
     mode = op.promote(*(a for _, a in arguments)) if callable(op.promote) else op.promote
-    if mode == "float" and common.category < dtypes.FLOAT:
-        common = promote.get_default_dtype()
-    elif mode == "integer" and common is dtypes.bool_:
-        common = dtypes.int64
-    if op.dtypes is not None:
-        op.dtypes(op, common)
+    common = common_dtype(op, _operands(op, arguments), mode)
     compute = common if mode == "storage" else dtypes.OPMATH.get(common, common)
     shape = shapes.broadcast_shapes(*(m.shape for m in metas))
     ready = {}
