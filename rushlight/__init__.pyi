@@ -584,13 +584,13 @@ def absolute(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def absolute_(input: Tensor) -> Tensor:
     """Absolute value; the modulus of complex numbers."""
 def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Arc cosine."""
+    """Angle in [0, pi] whose cosine is x; NaN outside of [-1, 1]."""
 def acos_(input: Tensor) -> Tensor:
-    """Arc cosine."""
+    """Angle in [0, pi] whose cosine is x; NaN outside of [-1, 1]."""
 def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse hyperbolic cosine."""
+    """Inverse hyperbolic cosine; NaN below 1."""
 def acosh_(input: Tensor) -> Tensor:
-    """Inverse hyperbolic cosine."""
+    """Inverse hyperbolic cosine; NaN below 1."""
 def adaptive_avg_pool1d(input: Tensor, output_size: _int | Sequence[_int | None] | None) -> Tensor:
     """Mean over bins that divide the last 1 dimension(s) into `output_size`."""
 def adaptive_max_pool1d(input: Tensor, output_size: _int | Sequence[_int | None] | None) -> Tensor:
@@ -619,7 +619,7 @@ def addbmm(
     alpha: _Number | Tensor = 1,
     out: Tensor | None = None,
 ) -> Tensor:
-    """``beta * self + alpha * product``, the product as in bmm."""
+    """``beta * self + alpha * product``, the product the sum over the batch of bmm."""
 def addbmm_(
     input: Tensor,
     batch1: Tensor,
@@ -628,7 +628,7 @@ def addbmm_(
     beta: _Number | Tensor = 1,
     alpha: _Number | Tensor = 1,
 ) -> Tensor:
-    """``beta * self + alpha * product``, the product as in bmm."""
+    """``beta * self + alpha * product``, the product the sum over the batch of bmm."""
 def addcdiv(
     input: Tensor,
     tensor1: Tensor,
@@ -672,7 +672,7 @@ def addmm(
     alpha: _Number | Tensor = 1,
     out: Tensor | None = None,
 ) -> Tensor:
-    """``beta * self + alpha * product``, the product as in mm."""
+    """``beta * self + alpha * product``, the product of matrices as in mm."""
 def addmm_(
     input: Tensor,
     mat1: Tensor,
@@ -681,7 +681,7 @@ def addmm_(
     beta: _Number | Tensor = 1,
     alpha: _Number | Tensor = 1,
 ) -> Tensor:
-    """``beta * self + alpha * product``, the product as in mm."""
+    """``beta * self + alpha * product``, the product of matrices as in mm."""
 def addmv(
     input: Tensor,
     mat: Tensor,
@@ -691,7 +691,7 @@ def addmv(
     alpha: _Number | Tensor = 1,
     out: Tensor | None = None,
 ) -> Tensor:
-    """``beta * self + alpha * product``, the product as in mv."""
+    """``beta * self + alpha * product``, the product of a matrix and a vector."""
 def addmv_(
     input: Tensor,
     mat: Tensor,
@@ -700,7 +700,7 @@ def addmv_(
     beta: _Number | Tensor = 1,
     alpha: _Number | Tensor = 1,
 ) -> Tensor:
-    """``beta * self + alpha * product``, the product as in mv."""
+    """``beta * self + alpha * product``, the product of a matrix and a vector."""
 def addr(
     input: Tensor,
     vec1: Tensor,
@@ -710,7 +710,7 @@ def addr(
     alpha: _Number | Tensor = 1,
     out: Tensor | None = None,
 ) -> Tensor:
-    """``beta * self + alpha * product``, the product as in r."""
+    """``beta * self + alpha * product``, the product of all pairs of two vectors."""
 def addr_(
     input: Tensor,
     vec1: Tensor,
@@ -719,7 +719,7 @@ def addr_(
     beta: _Number | Tensor = 1,
     alpha: _Number | Tensor = 1,
 ) -> Tensor:
-    """``beta * self + alpha * product``, the product as in r."""
+    """``beta * self + alpha * product``, the product of all pairs of two vectors."""
 def adjoint(input: Tensor) -> Tensor:
     """Conjugate transpose of matrices (the last two dimensions)."""
 def affine_grid_generator(
@@ -801,33 +801,33 @@ def any(
 ) -> Tensor:
     """Is one element nonzero?"""
 def arccos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Arc cosine."""
+    """Angle in [0, pi] whose cosine is x; NaN outside of [-1, 1]."""
 def arccos_(input: Tensor) -> Tensor:
-    """Arc cosine."""
+    """Angle in [0, pi] whose cosine is x; NaN outside of [-1, 1]."""
 def arccosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse hyperbolic cosine."""
+    """Inverse hyperbolic cosine; NaN below 1."""
 def arccosh_(input: Tensor) -> Tensor:
-    """Inverse hyperbolic cosine."""
+    """Inverse hyperbolic cosine; NaN below 1."""
 def arcsin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Arc sine."""
+    """Angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1]."""
 def arcsin_(input: Tensor) -> Tensor:
-    """Arc sine."""
+    """Angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1]."""
 def arcsinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Inverse hyperbolic sine."""
 def arcsinh_(input: Tensor) -> Tensor:
     """Inverse hyperbolic sine."""
 def arctan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Arc tangent."""
+    """Angle in (-pi/2, pi/2) whose tangent is x."""
 def arctan2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Angle of the point (other, self), in (-pi, pi]."""
 def arctan2_(input: Tensor, other: Tensor) -> Tensor:
     """Angle of the point (other, self), in (-pi, pi]."""
 def arctan_(input: Tensor) -> Tensor:
-    """Arc tangent."""
+    """Angle in (-pi/2, pi/2) whose tangent is x."""
 def arctanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse hyperbolic tangent."""
+    """Inverse hyperbolic tangent; infinite at -1 and 1, NaN outside."""
 def arctanh_(input: Tensor) -> Tensor:
-    """Inverse hyperbolic tangent."""
+    """Inverse hyperbolic tangent; infinite at -1 and 1, NaN outside."""
 def argmax(
     input: Tensor,
     dim: _int | None = None,
@@ -862,7 +862,7 @@ def as_strided(
 ) -> Tensor:
     """Any geometry over the storage; its derivative is given where the view is made."""
 def as_strided_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """``input.as_strided_(...)``."""
+    """`input` itself with another size, strides and offset over the same storage."""
 def as_strided_copy(
     input: Tensor,
     size: Any,
@@ -883,25 +883,25 @@ def as_strided_scatter(
 ) -> Tensor:
     """`input` with the elements a view of any geometry shows replaced by `src`."""
 def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Arc sine."""
+    """Angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1]."""
 def asin_(input: Tensor) -> Tensor:
-    """Arc sine."""
+    """Angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1]."""
 def asinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Inverse hyperbolic sine."""
 def asinh_(input: Tensor) -> Tensor:
     """Inverse hyperbolic sine."""
 def atan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Arc tangent."""
+    """Angle in (-pi/2, pi/2) whose tangent is x."""
 def atan2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Angle of the point (other, self), in (-pi, pi]."""
 def atan2_(input: Tensor, other: Tensor) -> Tensor:
     """Angle of the point (other, self), in (-pi, pi]."""
 def atan_(input: Tensor) -> Tensor:
-    """Arc tangent."""
+    """Angle in (-pi/2, pi/2) whose tangent is x."""
 def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse hyperbolic tangent."""
+    """Inverse hyperbolic tangent; infinite at -1 and 1, NaN outside."""
 def atanh_(input: Tensor) -> Tensor:
-    """Inverse hyperbolic tangent."""
+    """Inverse hyperbolic tangent; infinite at -1 and 1, NaN outside."""
 def atleast_1d(*tensors: Any) -> Any:
     """Views with at least 1 dimension(s)."""
 def atleast_2d(*tensors: Any) -> Any:
@@ -926,7 +926,7 @@ def baddbmm(
     alpha: _Number | Tensor = 1,
     out: Tensor | None = None,
 ) -> Tensor:
-    """``beta * self + alpha * product``, the product as in dbmm."""
+    """``beta * self + alpha * product``, the product of matrices in a batch as in bmm."""
 def baddbmm_(
     input: Tensor,
     batch1: Tensor,
@@ -935,7 +935,7 @@ def baddbmm_(
     beta: _Number | Tensor = 1,
     alpha: _Number | Tensor = 1,
 ) -> Tensor:
-    """``beta * self + alpha * product``, the product as in dbmm."""
+    """``beta * self + alpha * product``, the product of matrices in a batch as in bmm."""
 def bartlett_window(
     window_length: Any,
     periodic: Any = True,
@@ -967,7 +967,7 @@ def binary_cross_entropy_with_logits(
     pos_weight: Any = None,
     reduction: Any = 1,
 ) -> Tensor:
-    """nn.functional.binary_cross_entropy_with_logits."""
+    """nn.functional.binary_cross_entropy_with_logits with its reduction as a number."""
 def bincount(input: Tensor, weights: Any = None, minlength: Any = 0) -> Tensor:
     """How often (or with which weight) each nonnegative int occurs; reads the values."""
 def bitwise_and(
@@ -1083,7 +1083,7 @@ def chain_matmul(*matrices: Any, out: Tensor | None = None) -> Tensor:
 def channel_shuffle(input: Tensor, groups: _int) -> Tensor:
     """Interleave the channels of `groups` groups (Zhang et al. 2017, arXiv:1707.01083)."""
 def cholesky(input: Tensor, upper: _bool = False, *, out: Tensor | None = None) -> Tensor:
-    """linalg.cholesky."""
+    """Triangular L with ``L @ L.mH = self``, or U with ``U.mH @ U = self`` where `upper`."""
 def cholesky_inverse(input: Tensor, upper: _bool = False, *, out: Tensor | None = None) -> Tensor:
     """Inverse of the matrix whose Cholesky factor this is."""
 def cholesky_solve(
@@ -1189,9 +1189,9 @@ def concatenate(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None 
 def conj(input: Tensor) -> Tensor:
     """Complex conjugate (computed at once; real tensors as they are)."""
 def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Complex conjugate."""
+    """Complex conjugate, computed at once; real numbers as they are."""
 def conj_physical_(input: Tensor) -> Tensor:
-    """Complex conjugate."""
+    """Complex conjugate, computed at once; real numbers as they are."""
 def constant_pad_nd(
     input: Tensor,
     pad: _int | Sequence[_int],
@@ -1286,9 +1286,9 @@ def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def cos_(input: Tensor) -> Tensor:
     """Cosine of radians."""
 def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Hyperbolic cosine."""
+    """Hyperbolic cosine, ``(e ** x + e ** -x) / 2``."""
 def cosh_(input: Tensor) -> Tensor:
-    """Hyperbolic cosine."""
+    """Hyperbolic cosine, ``(e ** x + e ** -x) / 2``."""
 def cosine_embedding_loss(
     input1: Any,
     input2: Any,
@@ -1296,7 +1296,7 @@ def cosine_embedding_loss(
     margin: Any = 0.0,
     reduction: Any = 1,
 ) -> Tensor:
-    """nn.functional.cosine_embedding_loss."""
+    """nn.functional.cosine_embedding_loss with its reduction as a number."""
 def cosine_similarity(
     x1: Tensor,
     x2: Tensor,
@@ -1357,9 +1357,9 @@ def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def deg2rad_(input: Tensor) -> Tensor:
     """Degrees to radians."""
 def det(input: Tensor) -> Tensor:
-    """linalg.det."""
+    """Determinants of square matrices, as linalg.det."""
 def detach_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """``input.detach_(...)``."""
+    """Take `input` out of the graph that made it; later gradients end here."""
 def detach_copy(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """A copy without history."""
 def diag(input: Tensor, diagonal: Any = 0, *, out: Tensor | None = None) -> Tensor:
@@ -1464,7 +1464,7 @@ def dsplit(
     indices: Any = None,
     sections: Any = None,
 ) -> Tensor:
-    """`tensor_split` along dimension 2 (equal pieces for an int)."""
+    """`tensor_split` along depth (dimension 2); for an int the pieces are equal, or RuntimeError is raised."""
 def dstack(tensors: Any, *, out: Tensor | None = None) -> Tensor:
     """Joined along the third dimension."""
 def einsum(*args: Any) -> Tensor:
@@ -1486,17 +1486,17 @@ def eq_(input: Tensor, other: Tensor | _Number) -> Tensor:
 def equal(input: Tensor, other: Any) -> _bool:
     """Do both tensors have the same shape and elements? A Python bool."""
 def erf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Error function."""
+    """Error function, the integral of ``2 / sqrt(pi) e ** -t ** 2`` from 0 to x."""
 def erf_(input: Tensor) -> Tensor:
-    """Error function."""
+    """Error function, the integral of ``2 / sqrt(pi) e ** -t ** 2`` from 0 to x."""
 def erfc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``1 - erf(x)``, accurate for large x."""
 def erfc_(input: Tensor) -> Tensor:
     """``1 - erf(x)``, accurate for large x."""
 def erfinv(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse of erf on [-1, 1]."""
+    """Inverse of erf on [-1, 1]; infinite at the ends, NaN outside."""
 def erfinv_(input: Tensor) -> Tensor:
-    """Inverse of erf on [-1, 1]."""
+    """Inverse of erf on [-1, 1]; infinite at the ends, NaN outside."""
 def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``e ** x``."""
 def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -1538,9 +1538,9 @@ def fill_(input: Tensor, value: _Number | Tensor) -> Tensor:
 def fill_(input: Tensor, value: Tensor) -> Tensor:
     """Every element becomes the 0-d tensor `value`."""
 def fix(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Integer part."""
+    """The number without its fraction, rounded toward zero."""
 def fix_(input: Tensor) -> Tensor:
-    """Integer part."""
+    """The number without its fraction, rounded toward zero."""
 def flatten(input: Tensor, start_dim: Any = 0, end_dim: Any = -1) -> Tensor:
     """Dimensions start_dim..end_dim merged into one: a view where strides allow it."""
 def flip(input: Tensor, dims: _int | Sequence[_int]) -> Tensor:
@@ -1691,7 +1691,7 @@ def hinge_embedding_loss(
     margin: Any = 1.0,
     reduction: Any = 1,
 ) -> Tensor:
-    """nn.functional.hinge_embedding_loss."""
+    """nn.functional.hinge_embedding_loss with its reduction as a number."""
 def histc(
     input: Tensor,
     bins: Any = 100,
@@ -1726,7 +1726,7 @@ def hsplit(
     indices: Any = None,
     sections: Any = None,
 ) -> Tensor:
-    """`tensor_split` along dimension 0 (equal pieces for an int)."""
+    """`tensor_split` along columns (dimension 1; 0 of a vector); for an int the pieces are equal, or RuntimeError is raised."""
 def hstack(tensors: Any, *, out: Tensor | None = None) -> Tensor:
     """Joined along columns (dimension 1; 0 for vectors)."""
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -1738,13 +1738,13 @@ def i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def i0_(input: Tensor) -> Tensor:
     """Modified Bessel function of the first kind, order 0."""
 def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Regularised lower incomplete gamma function P(self, other)."""
+    """Regularised lower incomplete gamma function P(self, other); derivative in `other` only."""
 def igamma_(input: Tensor, other: Tensor) -> Tensor:
-    """Regularised lower incomplete gamma function P(self, other)."""
+    """Regularised lower incomplete gamma function P(self, other); derivative in `other` only."""
 def igammac(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Regularised upper incomplete gamma function, 1 - P."""
+    """Regularised upper incomplete gamma function, 1 - P; derivative in `other` only."""
 def igammac_(input: Tensor, other: Tensor) -> Tensor:
-    """Regularised upper incomplete gamma function, 1 - P."""
+    """Regularised upper incomplete gamma function, 1 - P; derivative in `other` only."""
 def imag(input: Tensor) -> Tensor:
     """The imaginary parts of a complex tensor: a view."""
 def index_add(
@@ -1827,7 +1827,7 @@ def instance_norm(
 ) -> Tensor:
     """nn.functional.instance_norm with torch's order of arguments."""
 def inverse(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """linalg.inv."""
+    """Inverses of square matrices, as linalg.inv."""
 def isclose(
     input: Tensor,
     other: Any,
@@ -1903,7 +1903,7 @@ def kaiser_window(
 ) -> Tensor:
     """``i0(beta sqrt(1 - x^2)) / i0(beta)`` for x from -1 to 1."""
 def kl_div(input: Tensor, target: Any, reduction: Any = 1, *, log_target: Any = False) -> Tensor:
-    """nn.functional.kl_div."""
+    """nn.functional.kl_div with its reduction as a number."""
 def kron(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
     """Kronecker product: every element of `input` times the whole of `other`."""
 def kthvalue(
@@ -1967,21 +1967,21 @@ def lgamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def lgamma_(input: Tensor) -> Tensor:
     """Logarithm of the absolute gamma function."""
 def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Natural logarithm."""
+    """Natural logarithm; -inf at 0, NaN below."""
 def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Logarithm to base 10."""
+    """Logarithm to base 10; -inf at 0, NaN below."""
 def log10_(input: Tensor) -> Tensor:
-    """Logarithm to base 10."""
+    """Logarithm to base 10; -inf at 0, NaN below."""
 def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``log(1 + x)``, accurate near 0."""
+    """``log(1 + x)``, accurate near 0; -inf at -1, NaN below."""
 def log1p_(input: Tensor) -> Tensor:
-    """``log(1 + x)``, accurate near 0."""
+    """``log(1 + x)``, accurate near 0; -inf at -1, NaN below."""
 def log2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Logarithm to base 2."""
+    """Logarithm to base 2; -inf at 0, NaN below."""
 def log2_(input: Tensor) -> Tensor:
-    """Logarithm to base 2."""
+    """Logarithm to base 2; -inf at 0, NaN below."""
 def log_(input: Tensor) -> Tensor:
-    """Natural logarithm."""
+    """Natural logarithm; -inf at 0, NaN below."""
 def log_softmax(
     input: Tensor,
     dim: _int,
@@ -2066,7 +2066,7 @@ def margin_ranking_loss(
     margin: Any = 0.0,
     reduction: Any = 1,
 ) -> Tensor:
-    """nn.functional.margin_ranking_loss."""
+    """nn.functional.margin_ranking_loss with its reduction as a number."""
 @overload
 def masked_fill(input: Tensor, mask: Tensor, value: _Number | Tensor) -> Tensor:
     """`value` where the mask is True."""
@@ -2088,9 +2088,9 @@ def masked_select(input: Tensor, mask: Any, *, out: Tensor | None = None) -> Ten
 def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Matrix product with broadcasting batches; vectors on either side."""
 def matrix_exp(input: Tensor) -> Tensor:
-    """linalg.matrix_exp."""
+    """Exponential of square matrices, as linalg.matrix_exp."""
 def matrix_power(input: Tensor, n: Any, *, out: Tensor | None = None) -> Tensor:
-    """linalg.matrix_power."""
+    """Power n of square matrices, as linalg.matrix_power."""
 @overload
 def max(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Maximum of all elements."""
@@ -2329,13 +2329,13 @@ def ne(input: Tensor, other: Tensor | _Number, *, out: Tensor | None = None) -> 
 def ne_(input: Tensor, other: Tensor | _Number) -> Tensor:
     """``self != other`` elementwise."""
 def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``-x``."""
+    """The number with the other sign, ``-x``; RuntimeError for bool."""
 def neg_(input: Tensor) -> Tensor:
-    """``-x``."""
+    """The number with the other sign, ``-x``; RuntimeError for bool."""
 def negative(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``-x``."""
+    """The number with the other sign, ``-x``; RuntimeError for bool."""
 def negative_(input: Tensor) -> Tensor:
-    """``-x``."""
+    """The number with the other sign, ``-x``; RuntimeError for bool."""
 def nextafter(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The number next to `self` in the direction of `other`."""
 def nextafter_(input: Tensor, other: Tensor) -> Tensor:
@@ -2365,7 +2365,7 @@ def not_equal(input: Tensor, other: Tensor | _Number, *, out: Tensor | None = No
 def not_equal_(input: Tensor, other: Tensor | _Number) -> Tensor:
     """``self != other`` elementwise."""
 def orgqr(input: Tensor, tau: Any, *, out: Tensor | None = None) -> Tensor:
-    """linalg.householder_product."""
+    """linalg.householder_product under its LAPACK name."""
 def ormqr(
     input: Tensor,
     input2: Tensor,
@@ -2400,7 +2400,7 @@ def permute_copy(
 ) -> Tensor:
     """Dimensions in another order."""
 def pinverse(input: Tensor, rcond: Any = 1e-15) -> Tensor:
-    """linalg.pinv."""
+    """Moore-Penrose inverse, as linalg.pinv with a relative tolerance."""
 def pixel_shuffle(input: Tensor, upscale_factor: _int) -> Tensor:
     """(*, C r r, H, W) to (*, C, H r, W r) (Shi et al. 2016, arXiv:1609.05158)."""
 def pixel_unshuffle(input: Tensor, downscale_factor: _int) -> Tensor:
@@ -2413,7 +2413,7 @@ def poisson_nll_loss(
     eps: Any,
     reduction: Any,
 ) -> Tensor:
-    """nn.functional.poisson_nll_loss."""
+    """nn.functional.poisson_nll_loss with its reduction as a number."""
 def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Complex numbers from modulus and argument (radians), two float32 or two float64 tensors."""
 def polygamma(n: _int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -2513,7 +2513,7 @@ def repeat_interleave(
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """Another shape: a view where strides allow it, else a copy."""
 def resize_as_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """``input.resize_as_(...)``."""
+    """`input` itself in the shape of a template; added elements are not set."""
 def rms_norm(
     input: Tensor,
     normalized_shape: _int | Sequence[_int],
@@ -2576,9 +2576,9 @@ def rrelu_(
 ) -> Tensor:
     """rrelu in place."""
 def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``1 / sqrt(x)``."""
+    """``1 / sqrt(x)``; inf at 0, NaN below."""
 def rsqrt_(input: Tensor) -> Tensor:
-    """``1 / sqrt(x)``."""
+    """``1 / sqrt(x)``; inf at 0, NaN below."""
 def rsub(input: Tensor, other: Tensor | _Number, *, alpha: _Number | Tensor = 1) -> Tensor:
     """``other - alpha * self``."""
 @overload
@@ -2738,9 +2738,9 @@ def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def sinc_(input: Tensor) -> Tensor:
     """``sin(pi x) / (pi x)``, 1 at 0."""
 def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Hyperbolic sine."""
+    """Hyperbolic sine, ``(e ** x - e ** -x) / 2``."""
 def sinh_(input: Tensor) -> Tensor:
-    """Hyperbolic sine."""
+    """Hyperbolic sine, ``(e ** x - e ** -x) / 2``."""
 def slice_copy(
     input: Tensor,
     dim: _int = 0,
@@ -2763,7 +2763,7 @@ def slice_scatter(
 ) -> Tensor:
     """self with ``[start:end:step]`` along a dimension replaced by `src`."""
 def slogdet(input: Tensor, *, out: Sequence[Tensor] | None = None) -> _slogdet_result:
-    """linalg.slogdet."""
+    """(sign, logarithm of the absolute value) of determinants, as linalg.slogdet."""
 def softmax(
     input: Tensor,
     dim: _int,
@@ -2814,9 +2814,9 @@ def split_with_sizes_copy(
 ) -> tuple[Tensor, ...]:
     """Pieces of given sizes."""
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Square root."""
+    """Square root; NaN below 0."""
 def sqrt_(input: Tensor) -> Tensor:
-    """Square root."""
+    """Square root; NaN below 0."""
 def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``x ** 2``."""
 def square_(input: Tensor) -> Tensor:
@@ -2950,9 +2950,9 @@ def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def tan_(input: Tensor) -> Tensor:
     """Tangent of radians."""
 def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent, in [-1, 1]."""
 def tanh_(input: Tensor) -> Tensor:
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent, in [-1, 1]."""
 def tensor_split(
     input: Tensor,
     indices_or_sections: Any = None,
@@ -3026,7 +3026,7 @@ def triplet_margin_loss(
     swap: Any = False,
     reduction: Any = 1,
 ) -> Tensor:
-    """nn.functional.triplet_margin_loss."""
+    """nn.functional.triplet_margin_loss with its reduction as a number."""
 def triu(input: Tensor, diagonal: _int = 0, *, out: Tensor | None = None) -> Tensor:
     """The upper triangle; the rest is 0."""
 def triu_(input: Tensor, diagonal: _int = 0) -> Tensor:
@@ -3052,9 +3052,9 @@ def true_divide(
 def true_divide_(input: Tensor | _Number, other: Tensor | _Number) -> Tensor:
     """``self / other``, true division."""
 def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Integer part."""
+    """The number without its fraction, rounded toward zero."""
 def trunc_(input: Tensor) -> Tensor:
-    """Integer part."""
+    """The number without its fraction, rounded toward zero."""
 def unbind(input: Tensor, dim: _int = 0) -> tuple[Tensor, ...]:
     """All slices along a dimension."""
 def unbind_copy(input: Tensor, dim: _int = 0, *, out: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -3141,7 +3141,7 @@ def vsplit(
     indices: Any = None,
     sections: Any = None,
 ) -> Tensor:
-    """`tensor_split` along dimension 1 (equal pieces for an int)."""
+    """`tensor_split` along rows (dimension 0); for an int the pieces are equal, or RuntimeError is raised."""
 def vstack(tensors: Any, *, out: Tensor | None = None) -> Tensor:
     """Joined along rows."""
 @overload
@@ -3161,4 +3161,4 @@ def xlogy(input: Tensor | _Number, other: Tensor | _Number, *, out: Tensor | Non
 def xlogy_(input: Tensor | _Number, other: Tensor | _Number) -> Tensor:
     """``self * log(other)``; 0 where self is 0."""
 def zero_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """``input.zero_(...)``."""
+    """Every element of `input` becomes 0, in place."""

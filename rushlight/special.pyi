@@ -53,7 +53,7 @@ from .frontend.tensor import (
 _Number: TypeAlias = _bool | _int | _float | complex
 
 def airy_ai(x: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Airy function Ai."""
+    """Airy function Ai, the solution of ``y'' = x y`` that falls for x > 0."""
 def bessel_j0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Bessel function of the first kind, order 0."""
 def bessel_j1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -68,40 +68,40 @@ def chebyshev_polynomial_t(
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Chebyshev polynomial of the first kind in x of degree n at x; 0 for negative n."""
+    """Chebyshev polynomial of the first kind, of degree n at x; 0 for a negative degree n."""
 def chebyshev_polynomial_u(
     x: Tensor | _Number,
     n: Tensor | _Number,
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Chebyshev polynomial of the second kind in x of degree n at x; 0 for negative n."""
+    """Chebyshev polynomial of the second kind, of degree n at x; 0 for a negative degree n."""
 def chebyshev_polynomial_v(
     x: Tensor | _Number,
     n: Tensor | _Number,
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Chebyshev polynomial of the third kind in x of degree n at x; 0 for negative n."""
+    """Chebyshev polynomial of the third kind, of degree n at x; 0 for a negative degree n."""
 def chebyshev_polynomial_w(
     x: Tensor | _Number,
     n: Tensor | _Number,
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Chebyshev polynomial of the fourth kind in x of degree n at x; 0 for negative n."""
+    """Chebyshev polynomial of the fourth kind, of degree n at x; 0 for a negative degree n."""
 def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Derivative of lgamma."""
 def entr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``-x * log(x)``; 0 at 0, -inf below, NaN at NaN."""
 def erf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Error function."""
+    """Error function, the integral of ``2 / sqrt(pi) e ** -t ** 2`` from 0 to x."""
 def erfc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``1 - erf(x)``, accurate for large x."""
 def erfcx(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``exp(x ** 2) * erfc(x)`` without overflow."""
 def erfinv(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse of erf on [-1, 1]."""
+    """Inverse of erf on [-1, 1]; infinite at the ends, NaN outside."""
 def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``2 ** x``."""
 def expit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -109,9 +109,9 @@ def expit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``e ** x - 1``, accurate near 0."""
 def gammainc(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Regularised lower incomplete gamma function P(self, other)."""
+    """Regularised lower incomplete gamma function P(self, other); derivative in `other` only."""
 def gammaincc(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Regularised upper incomplete gamma function, 1 - P."""
+    """Regularised upper incomplete gamma function, 1 - P; derivative in `other` only."""
 def gammaln(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Logarithm of the absolute gamma function."""
 def hermite_polynomial_h(
@@ -120,14 +120,14 @@ def hermite_polynomial_h(
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Physicist's Hermite polynomial of degree n at x; 0 for negative n."""
+    """Physicist's Hermite polynomial of degree n at x; 0 for a negative degree n."""
 def hermite_polynomial_he(
     x: Tensor | _Number,
     n: Tensor | _Number,
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Probabilist's Hermite polynomial of degree n at x; 0 for negative n."""
+    """Probabilist's Hermite polynomial of degree n at x; 0 for a negative degree n."""
 def i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Modified Bessel function of the first kind, order 0."""
 def i0e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -142,16 +142,16 @@ def laguerre_polynomial_l(
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Laguerre polynomial of degree n at x; 0 for negative n."""
+    """Laguerre polynomial of degree n at x; 0 for a negative degree n."""
 def legendre_polynomial_p(
     x: Tensor | _Number,
     n: Tensor | _Number,
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Legendre polynomial of degree n at x; 0 for negative n."""
+    """Legendre polynomial of degree n at x; 0 for a negative degree n."""
 def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """``log(1 + x)``, accurate near 0."""
+    """``log(1 + x)``, accurate near 0; -inf at -1, NaN below."""
 def log_ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Logarithm of ndtr, accurate far below 0."""
 def log_softmax(
@@ -177,8 +177,10 @@ def logsumexp(
     out: Tensor | None = None,
 ) -> Tensor:
     """``log(sum(exp(x)))`` over dimensions without overflow."""
-def modified_bessel_i0(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
-def modified_bessel_i1(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def modified_bessel_i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Modified Bessel function of the first kind, order 0."""
+def modified_bessel_i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Modified Bessel function of the first kind, order 1."""
 def modified_bessel_k0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Modified Bessel function of the second kind, order 0; x > 0."""
 def modified_bessel_k1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -188,7 +190,7 @@ def multigammaln(input: Tensor, p: _int, *, out: Tensor | None = None) -> Tensor
 def ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Normal distribution function, the area below the bell curve up to x."""
 def ndtri(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Inverse of ndtr on [0, 1]."""
+    """Inverse of ndtr on [0, 1]; infinite at the ends, NaN outside."""
 def polygamma(n: _int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Derivative of order n of digamma, n >= 0."""
 def psi(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -209,28 +211,28 @@ def shifted_chebyshev_polynomial_t(
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Chebyshev polynomial of the first kind in 2 * x - 1 of degree n at x; 0 for negative n."""
+    """Chebyshev polynomial of the first kind, of degree n at 2 * x - 1; 0 for a negative degree n."""
 def shifted_chebyshev_polynomial_u(
     x: Tensor | _Number,
     n: Tensor | _Number,
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Chebyshev polynomial of the second kind in 2 * x - 1 of degree n at x; 0 for negative n."""
+    """Chebyshev polynomial of the second kind, of degree n at 2 * x - 1; 0 for a negative degree n."""
 def shifted_chebyshev_polynomial_v(
     x: Tensor | _Number,
     n: Tensor | _Number,
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Chebyshev polynomial of the third kind in 2 * x - 1 of degree n at x; 0 for negative n."""
+    """Chebyshev polynomial of the third kind, of degree n at 2 * x - 1; 0 for a negative degree n."""
 def shifted_chebyshev_polynomial_w(
     x: Tensor | _Number,
     n: Tensor | _Number,
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Chebyshev polynomial of the fourth kind in 2 * x - 1 of degree n at x; 0 for negative n."""
+    """Chebyshev polynomial of the fourth kind, of degree n at 2 * x - 1; 0 for a negative degree n."""
 def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``sin(pi x) / (pi x)``, 1 at 0."""
 def softmax(

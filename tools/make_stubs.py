@@ -48,7 +48,8 @@ from {dots}frontend.random import Generator as _Generator
 # ----------------------------------------------------------------------------- pieces
 def summary(function):
     """First sentence of a docstring, or ""."""
-    text = (function.__doc__ or "").strip().split("\n\n")[0]
+    doc = function.__doc__ or ""
+    text = getattr(doc, "text", doc).strip().split("\n\n")[0]  # of an operator: the record's
     return " ".join(text.split()).replace("\\", "\\\\").replace('"""', "'''")
 
 

@@ -44,14 +44,15 @@ class Docstring(str):
     """A docstring written on first reading.
 
     It is a str because help() wants one; its own characters, which only C code sees that asks for
-    no method, are the record's text.
+    no method, are the record's `text`.
     """
 
+    text: str
     _write: Callable[[], str]
 
     def __new__(cls, text, write):
         made = super().__new__(cls, text)
-        made._write = write
+        made.text, made._write = text, write
         return made
 
     def _read(self):

@@ -280,13 +280,13 @@ class Tensor:
     def absolute_(self) -> Tensor:
         """Absolute value; the modulus of complex numbers."""
     def acos(self, *, out: Tensor | None = None) -> Tensor:
-        """Arc cosine."""
+        """Angle in [0, pi] whose cosine is x; NaN outside of [-1, 1]."""
     def acos_(self) -> Tensor:
-        """Arc cosine."""
+        """Angle in [0, pi] whose cosine is x; NaN outside of [-1, 1]."""
     def acosh(self, *, out: Tensor | None = None) -> Tensor:
-        """Inverse hyperbolic cosine."""
+        """Inverse hyperbolic cosine; NaN below 1."""
     def acosh_(self) -> Tensor:
-        """Inverse hyperbolic cosine."""
+        """Inverse hyperbolic cosine; NaN below 1."""
     def add(
         self,
         other: Tensor | _Number,
@@ -306,7 +306,7 @@ class Tensor:
         alpha: _Number | Tensor = 1,
         out: Tensor | None = None,
     ) -> Tensor:
-        """``beta * self + alpha * product``, the product as in bmm."""
+        """``beta * self + alpha * product``, the product the sum over the batch of bmm."""
     def addbmm_(
         self,
         batch1: Tensor,
@@ -315,7 +315,7 @@ class Tensor:
         beta: _Number | Tensor = 1,
         alpha: _Number | Tensor = 1,
     ) -> Tensor:
-        """``beta * self + alpha * product``, the product as in bmm."""
+        """``beta * self + alpha * product``, the product the sum over the batch of bmm."""
     def addcdiv(
         self,
         tensor1: Tensor,
@@ -347,7 +347,7 @@ class Tensor:
         alpha: _Number | Tensor = 1,
         out: Tensor | None = None,
     ) -> Tensor:
-        """``beta * self + alpha * product``, the product as in mm."""
+        """``beta * self + alpha * product``, the product of matrices as in mm."""
     def addmm_(
         self,
         mat1: Tensor,
@@ -356,7 +356,7 @@ class Tensor:
         beta: _Number | Tensor = 1,
         alpha: _Number | Tensor = 1,
     ) -> Tensor:
-        """``beta * self + alpha * product``, the product as in mm."""
+        """``beta * self + alpha * product``, the product of matrices as in mm."""
     def addmv(
         self,
         mat: Tensor,
@@ -366,7 +366,7 @@ class Tensor:
         alpha: _Number | Tensor = 1,
         out: Tensor | None = None,
     ) -> Tensor:
-        """``beta * self + alpha * product``, the product as in mv."""
+        """``beta * self + alpha * product``, the product of a matrix and a vector."""
     def addmv_(
         self,
         mat: Tensor,
@@ -375,7 +375,7 @@ class Tensor:
         beta: _Number | Tensor = 1,
         alpha: _Number | Tensor = 1,
     ) -> Tensor:
-        """``beta * self + alpha * product``, the product as in mv."""
+        """``beta * self + alpha * product``, the product of a matrix and a vector."""
     def addr(
         self,
         vec1: Tensor,
@@ -385,7 +385,7 @@ class Tensor:
         alpha: _Number | Tensor = 1,
         out: Tensor | None = None,
     ) -> Tensor:
-        """``beta * self + alpha * product``, the product as in r."""
+        """``beta * self + alpha * product``, the product of all pairs of two vectors."""
     def addr_(
         self,
         vec1: Tensor,
@@ -394,7 +394,7 @@ class Tensor:
         beta: _Number | Tensor = 1,
         alpha: _Number | Tensor = 1,
     ) -> Tensor:
-        """``beta * self + alpha * product``, the product as in r."""
+        """``beta * self + alpha * product``, the product of all pairs of two vectors."""
     def adjoint(self) -> Tensor:
         """Conjugate transpose of matrices (the last two dimensions)."""
     @overload
@@ -464,33 +464,33 @@ class Tensor:
     ) -> Tensor:
         """Is one element nonzero?"""
     def arccos(self, *, out: Tensor | None = None) -> Tensor:
-        """Arc cosine."""
+        """Angle in [0, pi] whose cosine is x; NaN outside of [-1, 1]."""
     def arccos_(self) -> Tensor:
-        """Arc cosine."""
+        """Angle in [0, pi] whose cosine is x; NaN outside of [-1, 1]."""
     def arccosh(self, *, out: Tensor | None = None) -> Tensor:
-        """Inverse hyperbolic cosine."""
+        """Inverse hyperbolic cosine; NaN below 1."""
     def arccosh_(self) -> Tensor:
-        """Inverse hyperbolic cosine."""
+        """Inverse hyperbolic cosine; NaN below 1."""
     def arcsin(self, *, out: Tensor | None = None) -> Tensor:
-        """Arc sine."""
+        """Angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1]."""
     def arcsin_(self) -> Tensor:
-        """Arc sine."""
+        """Angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1]."""
     def arcsinh(self, *, out: Tensor | None = None) -> Tensor:
         """Inverse hyperbolic sine."""
     def arcsinh_(self) -> Tensor:
         """Inverse hyperbolic sine."""
     def arctan(self, *, out: Tensor | None = None) -> Tensor:
-        """Arc tangent."""
+        """Angle in (-pi/2, pi/2) whose tangent is x."""
     def arctan2(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Angle of the point (other, self), in (-pi, pi]."""
     def arctan2_(self, other: Tensor) -> Tensor:
         """Angle of the point (other, self), in (-pi, pi]."""
     def arctan_(self) -> Tensor:
-        """Arc tangent."""
+        """Angle in (-pi/2, pi/2) whose tangent is x."""
     def arctanh(self, *, out: Tensor | None = None) -> Tensor:
-        """Inverse hyperbolic tangent."""
+        """Inverse hyperbolic tangent; infinite at -1 and 1, NaN outside."""
     def arctanh_(self) -> Tensor:
-        """Inverse hyperbolic tangent."""
+        """Inverse hyperbolic tangent; infinite at -1 and 1, NaN outside."""
     def argmax(
         self,
         dim: _int | None = None,
@@ -530,25 +530,25 @@ class Tensor:
     def as_view(self) -> Tensor:
         """A view of the whole tensor (``x[...]``)."""
     def asin(self, *, out: Tensor | None = None) -> Tensor:
-        """Arc sine."""
+        """Angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1]."""
     def asin_(self) -> Tensor:
-        """Arc sine."""
+        """Angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1]."""
     def asinh(self, *, out: Tensor | None = None) -> Tensor:
         """Inverse hyperbolic sine."""
     def asinh_(self) -> Tensor:
         """Inverse hyperbolic sine."""
     def atan(self, *, out: Tensor | None = None) -> Tensor:
-        """Arc tangent."""
+        """Angle in (-pi/2, pi/2) whose tangent is x."""
     def atan2(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Angle of the point (other, self), in (-pi, pi]."""
     def atan2_(self, other: Tensor) -> Tensor:
         """Angle of the point (other, self), in (-pi, pi]."""
     def atan_(self) -> Tensor:
-        """Arc tangent."""
+        """Angle in (-pi/2, pi/2) whose tangent is x."""
     def atanh(self, *, out: Tensor | None = None) -> Tensor:
-        """Inverse hyperbolic tangent."""
+        """Inverse hyperbolic tangent; infinite at -1 and 1, NaN outside."""
     def atanh_(self) -> Tensor:
-        """Inverse hyperbolic tangent."""
+        """Inverse hyperbolic tangent; infinite at -1 and 1, NaN outside."""
     def backward(
         self,
         gradient: Any = None,
@@ -566,7 +566,7 @@ class Tensor:
         alpha: _Number | Tensor = 1,
         out: Tensor | None = None,
     ) -> Tensor:
-        """``beta * self + alpha * product``, the product as in dbmm."""
+        """``beta * self + alpha * product``, the product of matrices in a batch as in bmm."""
     def baddbmm_(
         self,
         batch1: Tensor,
@@ -575,7 +575,7 @@ class Tensor:
         beta: _Number | Tensor = 1,
         alpha: _Number | Tensor = 1,
     ) -> Tensor:
-        """``beta * self + alpha * product``, the product as in dbmm."""
+        """``beta * self + alpha * product``, the product of matrices in a batch as in bmm."""
     def bernoulli(
         self,
         p: Any = None,
@@ -637,7 +637,7 @@ class Tensor:
     def char(self, memory_format: _memory_format | None = ...) -> Tensor:
         """This tensor as torch.int8."""
     def cholesky(self, upper: _bool = False, *, out: Tensor | None = None) -> Tensor:
-        """linalg.cholesky."""
+        """Triangular L with ``L @ L.mH = self``, or U with ``U.mH @ U = self`` where `upper`."""
     def cholesky_inverse(self, upper: _bool = False, *, out: Tensor | None = None) -> Tensor:
         """Inverse of the matrix whose Cholesky factor this is."""
     def cholesky_solve(
@@ -735,9 +735,9 @@ class Tensor:
     def conj(self) -> Tensor:
         """Complex conjugate (computed at once; real tensors as they are)."""
     def conj_physical(self, *, out: Tensor | None = None) -> Tensor:
-        """Complex conjugate."""
+        """Complex conjugate, computed at once; real numbers as they are."""
     def conj_physical_(self) -> Tensor:
-        """Complex conjugate."""
+        """Complex conjugate, computed at once; real numbers as they are."""
     def contiguous(self, memory_format: _memory_format | None = ...) -> Tensor:
         """The tensor itself where it is contiguous already, else a copy."""
     def copy_(self, src: Tensor, non_blocking: _bool = False) -> Tensor:
@@ -753,9 +753,9 @@ class Tensor:
     def cos_(self) -> Tensor:
         """Cosine of radians."""
     def cosh(self, *, out: Tensor | None = None) -> Tensor:
-        """Hyperbolic cosine."""
+        """Hyperbolic cosine, ``(e ** x + e ** -x) / 2``."""
     def cosh_(self) -> Tensor:
-        """Hyperbolic cosine."""
+        """Hyperbolic cosine, ``(e ** x + e ** -x) / 2``."""
     @overload
     def count_nonzero(self, *dim: _int) -> Tensor:
         """Number of nonzero elements, over dimensions or all."""
@@ -806,7 +806,7 @@ class Tensor:
     def deg2rad_(self) -> Tensor:
         """Degrees to radians."""
     def det(self) -> Tensor:
-        """linalg.det."""
+        """Determinants of square matrices, as linalg.det."""
     def detach(self) -> Tensor:
         """The same memory without history; the version counter is shared."""
     def detach_(self) -> Tensor:
@@ -897,7 +897,7 @@ class Tensor:
         indices: Any = None,
         sections: Any = None,
     ) -> Tensor:
-        """`tensor_split` along dimension 2 (equal pieces for an int)."""
+        """`tensor_split` along depth (dimension 2); for an int the pieces are equal, or RuntimeError is raised."""
     @property
     def dtype(self) -> _dtype:
         """Element type."""
@@ -910,17 +910,17 @@ class Tensor:
     def equal(self, other: Any) -> _bool:
         """Do both tensors have the same shape and elements? A Python bool."""
     def erf(self, *, out: Tensor | None = None) -> Tensor:
-        """Error function."""
+        """Error function, the integral of ``2 / sqrt(pi) e ** -t ** 2`` from 0 to x."""
     def erf_(self) -> Tensor:
-        """Error function."""
+        """Error function, the integral of ``2 / sqrt(pi) e ** -t ** 2`` from 0 to x."""
     def erfc(self, *, out: Tensor | None = None) -> Tensor:
         """``1 - erf(x)``, accurate for large x."""
     def erfc_(self) -> Tensor:
         """``1 - erf(x)``, accurate for large x."""
     def erfinv(self, *, out: Tensor | None = None) -> Tensor:
-        """Inverse of erf on [-1, 1]."""
+        """Inverse of erf on [-1, 1]; infinite at the ends, NaN outside."""
     def erfinv_(self) -> Tensor:
-        """Inverse of erf on [-1, 1]."""
+        """Inverse of erf on [-1, 1]; infinite at the ends, NaN outside."""
     def exp(self, *, out: Tensor | None = None) -> Tensor:
         """``e ** x``."""
     def exp2(self, *, out: Tensor | None = None) -> Tensor:
@@ -945,13 +945,13 @@ class Tensor:
     ) -> Tensor:
         """Exponential numbers of rate `lambd`."""
     def fill_(self, value: Any) -> Tensor:
-        """fill_(input: Tensor, value: number) -> Tensor"""
+        """Every element becomes `value`."""
     def fill_diagonal_(self, fill_value: _Number | Tensor, wrap: _bool = False) -> Tensor:
         """The main diagonal becomes a number; in a tall matrix it starts again below with `wrap`."""
     def fix(self, *, out: Tensor | None = None) -> Tensor:
-        """Integer part."""
+        """The number without its fraction, rounded toward zero."""
     def fix_(self) -> Tensor:
-        """Integer part."""
+        """The number without its fraction, rounded toward zero."""
     def flatten(self, start_dim: Any = 0, end_dim: Any = -1) -> Tensor:
         """Dimensions start_dim..end_dim merged into one: a view where strides allow it."""
     @overload
@@ -1066,7 +1066,7 @@ class Tensor:
         indices: Any = None,
         sections: Any = None,
     ) -> Tensor:
-        """`tensor_split` along dimension 0 (equal pieces for an int)."""
+        """`tensor_split` along columns (dimension 1; 0 of a vector); for an int the pieces are equal, or RuntimeError is raised."""
     def hypot(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         """``sqrt(self ** 2 + other ** 2)`` without overflow."""
     def hypot_(self, other: Tensor) -> Tensor:
@@ -1076,16 +1076,16 @@ class Tensor:
     def i0_(self) -> Tensor:
         """Modified Bessel function of the first kind, order 0."""
     def igamma(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-        """Regularised lower incomplete gamma function P(self, other)."""
+        """Regularised lower incomplete gamma function P(self, other); derivative in `other` only."""
     def igamma_(self, other: Tensor) -> Tensor:
-        """Regularised lower incomplete gamma function P(self, other)."""
+        """Regularised lower incomplete gamma function P(self, other); derivative in `other` only."""
     def igammac(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-        """Regularised upper incomplete gamma function, 1 - P."""
+        """Regularised upper incomplete gamma function, 1 - P; derivative in `other` only."""
     def igammac_(self, other: Tensor) -> Tensor:
-        """Regularised upper incomplete gamma function, 1 - P."""
+        """Regularised upper incomplete gamma function, 1 - P; derivative in `other` only."""
     @property
     def imag(self) -> Any:
-        """imag(input)"""
+        """The imaginary parts of a complex tensor: a view."""
     def index_add(
         self,
         dim: _int,
@@ -1161,7 +1161,7 @@ class Tensor:
     def int(self, memory_format: _memory_format | None = ...) -> Tensor:
         """This tensor as torch.int32."""
     def inverse(self, *, out: Tensor | None = None) -> Tensor:
-        """linalg.inv."""
+        """Inverses of square matrices, as linalg.inv."""
     def is_complex(self) -> _bool:
         """Is the dtype complex?"""
     def is_conj(self) -> _bool:
@@ -1293,21 +1293,21 @@ class Tensor:
     def lgamma_(self) -> Tensor:
         """Logarithm of the absolute gamma function."""
     def log(self, *, out: Tensor | None = None) -> Tensor:
-        """Natural logarithm."""
+        """Natural logarithm; -inf at 0, NaN below."""
     def log10(self, *, out: Tensor | None = None) -> Tensor:
-        """Logarithm to base 10."""
+        """Logarithm to base 10; -inf at 0, NaN below."""
     def log10_(self) -> Tensor:
-        """Logarithm to base 10."""
+        """Logarithm to base 10; -inf at 0, NaN below."""
     def log1p(self, *, out: Tensor | None = None) -> Tensor:
-        """``log(1 + x)``, accurate near 0."""
+        """``log(1 + x)``, accurate near 0; -inf at -1, NaN below."""
     def log1p_(self) -> Tensor:
-        """``log(1 + x)``, accurate near 0."""
+        """``log(1 + x)``, accurate near 0; -inf at -1, NaN below."""
     def log2(self, *, out: Tensor | None = None) -> Tensor:
-        """Logarithm to base 2."""
+        """Logarithm to base 2; -inf at 0, NaN below."""
     def log2_(self) -> Tensor:
-        """Logarithm to base 2."""
+        """Logarithm to base 2; -inf at 0, NaN below."""
     def log_(self) -> Tensor:
-        """Natural logarithm."""
+        """Natural logarithm; -inf at 0, NaN below."""
     def log_normal_(self, *args: Any, generator: _Generator | None = None, **kwargs: Any) -> Tensor:
         """Numbers whose logarithm is normal."""
     def log_softmax(
@@ -1391,9 +1391,9 @@ class Tensor:
     def matmul(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Matrix product with broadcasting batches; vectors on either side."""
     def matrix_exp(self) -> Tensor:
-        """linalg.matrix_exp."""
+        """Exponential of square matrices, as linalg.matrix_exp."""
     def matrix_power(self, n: Any, *, out: Tensor | None = None) -> Tensor:
-        """linalg.matrix_power."""
+        """Power n of square matrices, as linalg.matrix_power."""
     @overload
     def max(self, *, out: Tensor | None = None) -> Tensor:
         """Maximum of all elements."""
@@ -1574,13 +1574,13 @@ class Tensor:
     def ne_(self, other: Tensor | _Number) -> Tensor:
         """``self != other`` elementwise."""
     def neg(self, *, out: Tensor | None = None) -> Tensor:
-        """``-x``."""
+        """The number with the other sign, ``-x``; RuntimeError for bool."""
     def neg_(self) -> Tensor:
-        """``-x``."""
+        """The number with the other sign, ``-x``; RuntimeError for bool."""
     def negative(self, *, out: Tensor | None = None) -> Tensor:
-        """``-x``."""
+        """The number with the other sign, ``-x``; RuntimeError for bool."""
     def negative_(self) -> Tensor:
-        """``-x``."""
+        """The number with the other sign, ``-x``; RuntimeError for bool."""
     def nelement(self) -> _int:
         """Number of elements."""
     def new(self, *args: Any) -> Tensor:
@@ -1668,7 +1668,7 @@ class Tensor:
     def numpy(self, *, force: Any = False) -> NDArray[Any]:
         """A NumPy array that shares memory with this tensor (bfloat16: use ``.float()`` first)."""
     def orgqr(self, tau: Any, *, out: Tensor | None = None) -> Tensor:
-        """linalg.householder_product."""
+        """linalg.householder_product under its LAPACK name."""
     def ormqr(
         self,
         input2: Tensor,
@@ -1693,7 +1693,7 @@ class Tensor:
     def pin_memory(self, device: _device | str | _int | None = None) -> Tensor:
         """Raises: there is no accelerator to copy to."""
     def pinverse(self, rcond: Any = 1e-15) -> Tensor:
-        """linalg.pinv."""
+        """Moore-Penrose inverse, as linalg.pinv with a relative tolerance."""
     def polygamma(self, n: Any) -> Tensor:
         """Derivative of order n of digamma."""
     def polygamma_(self, n: Any) -> Tensor:
@@ -1753,7 +1753,7 @@ class Tensor:
         """All elements in one dimension."""
     @property
     def real(self) -> Any:
-        """real(input)"""
+        """The real parts: a view; a real tensor as it is."""
     def reciprocal(self, *, out: Tensor | None = None) -> Tensor:
         """``1 / x``."""
     def reciprocal_(self) -> Tensor:
@@ -1831,9 +1831,9 @@ class Tensor:
     def round_(self, *, decimals: _int) -> Tensor:
         """Nearest number with `decimals` digits after the point."""
     def rsqrt(self, *, out: Tensor | None = None) -> Tensor:
-        """``1 / sqrt(x)``."""
+        """``1 / sqrt(x)``; inf at 0, NaN below."""
     def rsqrt_(self) -> Tensor:
-        """``1 / sqrt(x)``."""
+        """``1 / sqrt(x)``; inf at 0, NaN below."""
     @overload
     def scatter(
         self,
@@ -1969,9 +1969,9 @@ class Tensor:
     def sinc_(self) -> Tensor:
         """``sin(pi x) / (pi x)``, 1 at 0."""
     def sinh(self, *, out: Tensor | None = None) -> Tensor:
-        """Hyperbolic sine."""
+        """Hyperbolic sine, ``(e ** x - e ** -x) / 2``."""
     def sinh_(self) -> Tensor:
-        """Hyperbolic sine."""
+        """Hyperbolic sine, ``(e ** x - e ** -x) / 2``."""
     @overload
     def size(self, dim: None = None) -> _Size: ...
     @overload
@@ -1989,7 +1989,7 @@ class Tensor:
         """self with ``[start:end:step]`` along a dimension replaced by `src`."""
     slice_view: Any
     def slogdet(self, *, out: Sequence[Tensor] | None = None) -> _slogdet_result:
-        """linalg.slogdet."""
+        """(sign, logarithm of the absolute value) of determinants, as linalg.slogdet."""
     def softmax(
         self,
         dim: _int,
@@ -2026,9 +2026,9 @@ class Tensor:
     ) -> tuple[Tensor, ...]:
         """Pieces of given sizes."""
     def sqrt(self, *, out: Tensor | None = None) -> Tensor:
-        """Square root."""
+        """Square root; NaN below 0."""
     def sqrt_(self) -> Tensor:
-        """Square root."""
+        """Square root; NaN below 0."""
     def square(self, *, out: Tensor | None = None) -> Tensor:
         """``x ** 2``."""
     def square_(self) -> Tensor:
@@ -2141,9 +2141,9 @@ class Tensor:
     def tan_(self) -> Tensor:
         """Tangent of radians."""
     def tanh(self, *, out: Tensor | None = None) -> Tensor:
-        """Hyperbolic tangent."""
+        """Hyperbolic tangent, in [-1, 1]."""
     def tanh_(self) -> Tensor:
-        """Hyperbolic tangent."""
+        """Hyperbolic tangent, in [-1, 1]."""
     def tensor_split(
         self,
         indices_or_sections: Any = None,
@@ -2209,9 +2209,9 @@ class Tensor:
     def true_divide_(self, other: Tensor | _Number) -> Tensor:
         """``self / other``, true division."""
     def trunc(self, *, out: Tensor | None = None) -> Tensor:
-        """Integer part."""
+        """The number without its fraction, rounded toward zero."""
     def trunc_(self) -> Tensor:
-        """Integer part."""
+        """The number without its fraction, rounded toward zero."""
     def type(self, dtype: _dtype | type | None = None, non_blocking: Any = False) -> Any:
         """The type's name (``'torch.FloatTensor'``), or this tensor as another type."""
     def type_as(self, other: Any) -> Tensor:
@@ -2274,7 +2274,7 @@ class Tensor:
         indices: Any = None,
         sections: Any = None,
     ) -> Tensor:
-        """`tensor_split` along dimension 1 (equal pieces for an int)."""
+        """`tensor_split` along rows (dimension 0); for an int the pieces are equal, or RuntimeError is raised."""
     def where(self, condition: Any, other: Any) -> Tensor:
         """Elements of the tensor where the condition holds, of `other` elsewhere."""
     def xlogy(self, other: Tensor | _Number, *, out: Tensor | None = None) -> Tensor:
@@ -2282,7 +2282,7 @@ class Tensor:
     def xlogy_(self, other: Tensor | _Number) -> Tensor:
         """``self * log(other)``; 0 where self is 0."""
     def zero_(self, *args: Any, **kwargs: Any) -> Tensor:
-        """``input.zero_(...)``."""
+        """Every element of `input` becomes 0, in place."""
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def __eq__(self, other: Any) -> Tensor: ...
     def __ne__(self, other: Any) -> Tensor: ...

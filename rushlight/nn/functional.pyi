@@ -892,4 +892,4 @@ def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) 
 def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``1 / (1 + e ** -x)``."""
 def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent, in [-1, 1]."""

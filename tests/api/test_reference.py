@@ -47,6 +47,16 @@ def test_every_spelling_exists():
     assert not missing
 
 
+def test_every_operator_says_what_it_does():
+    short = [
+        op.full_name
+        for overloads in OPERATORS.values()
+        for op in overloads
+        if len((op.__doc__ or "").split("\n\n")[0].split()) < 3 and "``" not in (op.__doc__ or "")
+    ]
+    assert not short, "a record's docstring says what is computed, for which operands"
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_run(name):
     test = doctest.DocTestParser().get_doctest(EXAMPLES[name], {"torch": torch}, name, None, None)

@@ -196,7 +196,7 @@ def linalg_householder_product(input, tau):
 
 @composite("function,method,out")
 def orgqr(input, tau):
-    """linalg.householder_product."""
+    """linalg.householder_product under its LAPACK name."""
     return T.linalg_householder_product(input, tau)
 
 
@@ -284,7 +284,7 @@ def linalg_cholesky_ex(self, upper, check_errors):
 
 @operator("cholesky(Tensor self, bool upper=False) -> Tensor")
 def cholesky(self, upper):
-    """linalg.cholesky."""
+    """Triangular L with ``L @ L.mH = self``, or U with ``U.mH @ U = self`` where `upper`."""
     return _cholesky(checked(self, "cholesky", square=True), upper, True)[0]
 
 

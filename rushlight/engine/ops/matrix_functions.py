@@ -32,7 +32,7 @@ def linalg_matrix_power(A, n):
 
 @composite("function,method,out")
 def matrix_power(input, n):
-    """linalg.matrix_power."""
+    """Power n of square matrices, as linalg.matrix_power."""
     return T.linalg_matrix_power(input, n)
 
 
@@ -52,7 +52,7 @@ def linalg_matrix_exp(self):
 
 @composite()
 def matrix_exp(input):
-    """linalg.matrix_exp."""
+    """Exponential of square matrices, as linalg.matrix_exp."""
     return T.linalg_matrix_exp(input)
 
 

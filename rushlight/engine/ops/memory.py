@@ -135,15 +135,23 @@ def draw(self, values, node):
     return values
 
 
-def _function_of(method):
+def _function_of(method, doc):
     """A method under torch.<name>."""
 
     def call(input, *args, **kwargs):
         return getattr(input, method)(*args, **kwargs)
 
-    call.__doc__ = f"``input.{method}(...)``."
+    call.__doc__ = doc
     composite("function", name=method)(call)
 
 
-for _method in ("as_strided_", "detach_", "resize_as_", "zero_"):
-    _function_of(_method)
+for _method, _doc in (
+    ("as_strided_", "`input` itself with another size, strides and offset over the same storage."),
+    ("detach_", "Take `input` out of the graph that made it; later gradients end here."),
+    (
+        "resize_as_",
+        "`input` itself in the shape of a template; added elements are not set.",
+    ),
+    ("zero_", "Every element of `input` becomes 0, in place."),
+):
+    _function_of(_method, _doc)

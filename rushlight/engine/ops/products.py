@@ -162,7 +162,7 @@ def _fits(shape, target, name):
         )
 
 
-def _added(name, schema, product):
+def _added(name, schema, product, what):
     def body(self, beta, alpha, **factors):
         found = product(*factors.values())
         _fits(self.shape, found.shape, name)
@@ -173,7 +173,11 @@ def _added(name, schema, product):
             )
         return _combined(self, found, beta, alpha)
 
-    body.__doc__ = f"``beta * self + alpha * product``, the product as in {name[3:]}."
+    body.__doc__ = f"""``beta * self + alpha * product``, the product {what}.
+
+    With ``beta=0`` nothing of `self` counts, not even NaN; `self` broadcasts to the product.
+    RuntimeError where dtypes differ.
+    """
     operator(f"{name}({schema}, {_TERM}", variants="function,method,inplace,out")(body)
 
 
@@ -185,14 +189,25 @@ def _outer(a, b):
     )
 
 
-_added("addmm", "Tensor self, Tensor mat1, Tensor mat2", mm_values)
-_added("addmv", "Tensor self, Tensor mat, Tensor vec", lambda m, v: mv.body(m, v))
-_added("addr", "Tensor self, Tensor vec1, Tensor vec2", _outer)
-_added("baddbmm", "Tensor self, Tensor batch1, Tensor batch2", bmm_values)
+_added("addmm", "Tensor self, Tensor mat1, Tensor mat2", mm_values, "of matrices as in mm")
+_added(
+    "addmv",
+    "Tensor self, Tensor mat, Tensor vec",
+    lambda m, v: mv.body(m, v),
+    "of a matrix and a vector",
+)
+_added("addr", "Tensor self, Tensor vec1, Tensor vec2", _outer, "of all pairs of two vectors")
+_added(
+    "baddbmm",
+    "Tensor self, Tensor batch1, Tensor batch2",
+    bmm_values,
+    "of matrices in a batch as in bmm",
+)
 _added(
     "addbmm",
     "Tensor self, Tensor batch1, Tensor batch2",
     lambda a, b: L.sum_(bmm_values(a, b), [0]),
+    "the sum over the batch of bmm",
 )
 
 

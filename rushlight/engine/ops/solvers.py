@@ -27,7 +27,7 @@ def linalg_inv(A):
 
 @operator("inverse(Tensor self) -> Tensor", **_INVERSE)
 def inverse(self):
-    """linalg.inv."""
+    """Inverses of square matrices, as linalg.inv."""
     return _inverse(self, "linalg.inv", True)[0]
 
 
@@ -67,7 +67,7 @@ def linalg_pinv(input, rcond=None, hermitian=False, *, atol=None, rtol=None):
 
 @composite()
 def pinverse(input, rcond=1e-15):
-    """linalg.pinv."""
+    """Moore-Penrose inverse, as linalg.pinv with a relative tolerance."""
     return T.linalg_pinv(input, rcond)
 
 
@@ -94,7 +94,7 @@ def linalg_det(A):
 
 @operator("det(Tensor self) -> Tensor", variants="function,method", **_DET)
 def det(self):
-    """linalg.det."""
+    """Determinants of square matrices, as linalg.det."""
     return _det(self, "linalg.det")
 
 
@@ -106,7 +106,7 @@ def linalg_slogdet(A):
 
 @operator("slogdet(Tensor self) -> (Tensor sign, Tensor logabsdet)", **_SLOGDET)
 def slogdet(self):
-    """linalg.slogdet."""
+    """(sign, logarithm of the absolute value) of determinants, as linalg.slogdet."""
     return _slogdet(self, "linalg.slogdet")
 
 

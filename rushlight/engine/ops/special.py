@@ -63,20 +63,29 @@ for _order in "01":
         f"``exp(x)`` times the modified Bessel function of the second kind, order {_order}.",
         parameter="x",
     )
+
+    def _modified_i(self, name="i" + _order):
+        return L.special(name, self)
+
+    _modified_i.__doc__ = f"Modified Bessel function of the first kind, order {_order}."
     pointwise(
         f"modified_bessel_i{_order}(Tensor self) -> Tensor",
         variants="special,out",
         promote="float",
         dtypes=_no_complex,
         differentiable=False,
-    )(lambda self, name="i" + _order: L.special(name, self))
+    )(_modified_i)
 _function("spherical_bessel_j0", "``sin(x) / x``, 1 at 0.", parameter="x")
-_function("airy_ai", "Airy function Ai.", parameter="x")
+_function(
+    "airy_ai",
+    "Airy function Ai, the solution of ``y'' = x y`` that falls for x > 0.",
+    parameter="x",
+)
 
 
 # ----------------------------------------------------------------------- normal distribution
 _function("erfcx", "``exp(x ** 2) * erfc(x)`` without overflow.")
-_function("ndtri", "Inverse of ndtr on [0, 1].")
+_function("ndtri", "Inverse of ndtr on [0, 1]; infinite at the ends, NaN outside.")
 _function("log_ndtr", "Logarithm of ndtr, accurate far below 0.")
 
 
@@ -150,8 +159,16 @@ def _floating(op, common):
 
 
 for _name, _alias, _doc in (
-    ("igamma", "special.gammainc", "Regularised lower incomplete gamma function P(self, other)."),
-    ("igammac", "special.gammaincc", "Regularised upper incomplete gamma function, 1 - P."),
+    (
+        "igamma",
+        "special.gammainc",
+        "Regularised lower incomplete gamma function P(self, other); derivative in `other` only.",
+    ),
+    (
+        "igammac",
+        "special.gammaincc",
+        "Regularised upper incomplete gamma function, 1 - P; derivative in `other` only.",
+    ),
 ):
 
     def _body(self, other, name=_name):
@@ -184,7 +201,7 @@ def _polynomial(name, doc):
     def body(x, n):
         return L.special(name, x, n)
 
-    body.__doc__ = f"{doc} of degree n at x; 0 for negative n."
+    body.__doc__ = f"{doc}; 0 for a negative degree n."
     pointwise(
         f"{name}(Tensor x, Tensor n) -> Tensor",
         variants="special,out",
@@ -199,9 +216,9 @@ for _shift, _argument in (("", "x"), ("shifted_", "2 * x - 1")):
     for _kind, _which in zip("tuvw", ("first", "second", "third", "fourth"), strict=True):
         _polynomial(
             f"{_shift}chebyshev_polynomial_{_kind}",
-            f"Chebyshev polynomial of the {_which} kind in {_argument}",
+            f"Chebyshev polynomial of the {_which} kind, of degree n at {_argument}",
         )
-_polynomial("hermite_polynomial_h", "Physicist's Hermite polynomial")
-_polynomial("hermite_polynomial_he", "Probabilist's Hermite polynomial")
-_polynomial("laguerre_polynomial_l", "Laguerre polynomial")
-_polynomial("legendre_polynomial_p", "Legendre polynomial")
+_polynomial("hermite_polynomial_h", "Physicist's Hermite polynomial of degree n at x")
+_polynomial("hermite_polynomial_he", "Probabilist's Hermite polynomial of degree n at x")
+_polynomial("laguerre_polynomial_l", "Laguerre polynomial of degree n at x")
+_polynomial("legendre_polynomial_p", "Legendre polynomial of degree n at x")

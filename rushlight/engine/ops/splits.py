@@ -65,7 +65,7 @@ def tensor_split(
     return tuple(T.slice(input, d, lo, hi, 1) for lo, hi in zip(bounds, bounds[1:], strict=False))
 
 
-def _along(name, axis_of, least):
+def _along(name, axis_of, least, where):
     def body(input, indices_or_sections=None, *, indices=None, sections=None):
         given = next(g for g in (indices_or_sections, indices, sections, ()) if g is not None)
         if input.ndim < least:
@@ -81,13 +81,15 @@ def _along(name, axis_of, least):
             )
         return T.tensor_split(input, given, d)
 
-    body.__doc__ = f"`tensor_split` along dimension {least - 1} (equal pieces for an int)."
+    body.__doc__ = (
+        f"`tensor_split` along {where}; for an int the pieces are equal, or RuntimeError is raised."
+    )
     composite(name=name)(body)
 
 
-_along("hsplit", lambda x: 0 if x.ndim == 1 else 1, 1)
-_along("vsplit", lambda x: 0, 2)
-_along("dsplit", lambda x: 2, 3)
+_along("hsplit", lambda x: 0 if x.ndim == 1 else 1, 1, "columns (dimension 1; 0 of a vector)")
+_along("vsplit", lambda x: 0, 2, "rows (dimension 0)")
+_along("dsplit", lambda x: 2, 3, "depth (dimension 2)")
 
 
 # ------------------------------------------------------------------------- unsafe splits

@@ -6,50 +6,51 @@ _REDUCTIONS = ("none", "mean", "sum")
 
 
 def _how(reduction):
+    """0, 1, 2: "none", "mean", "sum"."""
     return reduction if isinstance(reduction, str) else _REDUCTIONS[reduction]
 
 
 @composite("function", name="binary_cross_entropy_with_logits")
 def bce_with_logits(input, target, weight=None, pos_weight=None, reduction=1):
-    """nn.functional.binary_cross_entropy_with_logits."""
+    """nn.functional.binary_cross_entropy_with_logits with its reduction as a number."""
     return T.nn.binary_cross_entropy_with_logits(input, target, weight, reduction=_how(reduction),
                                                  pos_weight=pos_weight)
 
 
 @composite("function")
 def kl_div(input, target, reduction=1, *, log_target=False):
-    """nn.functional.kl_div."""
+    """nn.functional.kl_div with its reduction as a number."""
     return T.nn.kl_div(input, target, reduction=_how(reduction), log_target=log_target)
 
 
 @composite("function")
 def poisson_nll_loss(input, target, log_input, full, eps, reduction):
-    """nn.functional.poisson_nll_loss."""
+    """nn.functional.poisson_nll_loss with its reduction as a number."""
     return T.nn.poisson_nll_loss(input, target, log_input, full, None, eps, None, _how(reduction))
 
 
 @composite("function")
 def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction=1):
-    """nn.functional.cosine_embedding_loss."""
+    """nn.functional.cosine_embedding_loss with its reduction as a number."""
     return T.nn.cosine_embedding_loss(input1, input2, target, margin, reduction=_how(reduction))
 
 
 @composite("function")
 def margin_ranking_loss(input1, input2, target, margin=0.0, reduction=1):
-    """nn.functional.margin_ranking_loss."""
+    """nn.functional.margin_ranking_loss with its reduction as a number."""
     return T.nn.margin_ranking_loss(input1, input2, target, margin, reduction=_how(reduction))
 
 
 @composite("function")
 def hinge_embedding_loss(input, target, margin=1.0, reduction=1):
-    """nn.functional.hinge_embedding_loss."""
+    """nn.functional.hinge_embedding_loss with its reduction as a number."""
     return T.nn.hinge_embedding_loss(input, target, margin, reduction=_how(reduction))
 
 
 @composite("function")
 def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-06, swap=False,
                         reduction=1):
-    """nn.functional.triplet_margin_loss."""
+    """nn.functional.triplet_margin_loss with its reduction as a number."""
     return T.nn.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap,
                                     reduction=_how(reduction))
 

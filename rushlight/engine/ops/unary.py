@@ -40,24 +40,54 @@ for _name, _function, _doc, _ref, _aliases in (
     ("exp", L.exp, "``e ** x``.", np.exp, ()),
     ("exp2", L.exp2, "``2 ** x``.", np.exp2, ("special.exp2",)),
     ("expm1", L.expm1, "``e ** x - 1``, accurate near 0.", np.expm1, ("special.expm1",)),
-    ("log", L.log, "Natural logarithm.", np.log, ()),
-    ("log2", L.log2, "Logarithm to base 2.", np.log2, ()),
-    ("log10", L.log10, "Logarithm to base 10.", np.log10, ()),
-    ("log1p", L.log1p, "``log(1 + x)``, accurate near 0.", np.log1p, ("special.log1p",)),
-    ("sqrt", L.sqrt, "Square root.", np.sqrt, ()),
-    ("rsqrt", L.rsqrt, "``1 / sqrt(x)``.", lambda x: 1 / np.sqrt(x), ()),
+    ("log", L.log, "Natural logarithm; -inf at 0, NaN below.", np.log, ()),
+    ("log2", L.log2, "Logarithm to base 2; -inf at 0, NaN below.", np.log2, ()),
+    ("log10", L.log10, "Logarithm to base 10; -inf at 0, NaN below.", np.log10, ()),
+    (
+        "log1p",
+        L.log1p,
+        "``log(1 + x)``, accurate near 0; -inf at -1, NaN below.",
+        np.log1p,
+        ("special.log1p",),
+    ),
+    ("sqrt", L.sqrt, "Square root; NaN below 0.", np.sqrt, ()),
+    ("rsqrt", L.rsqrt, "``1 / sqrt(x)``; inf at 0, NaN below.", lambda x: 1 / np.sqrt(x), ()),
     ("sin", L.sin, "Sine of radians.", np.sin, ()),
     ("cos", L.cos, "Cosine of radians.", np.cos, ()),
-    ("asin", L.asin, "Arc sine.", np.arcsin, ("arcsin",)),
-    ("acos", L.acos, "Arc cosine.", np.arccos, ("arccos",)),
-    ("atan", L.atan, "Arc tangent.", np.arctan, ("arctan",)),
-    ("sinh", L.sinh, "Hyperbolic sine.", np.sinh, ()),
-    ("cosh", L.cosh, "Hyperbolic cosine.", np.cosh, ()),
-    ("tanh", L.tanh, "Hyperbolic tangent.", np.tanh, ()),
+    (
+        "asin",
+        L.asin,
+        "Angle in [-pi/2, pi/2] whose sine is x; NaN outside of [-1, 1].",
+        np.arcsin,
+        ("arcsin",),
+    ),
+    (
+        "acos",
+        L.acos,
+        "Angle in [0, pi] whose cosine is x; NaN outside of [-1, 1].",
+        np.arccos,
+        ("arccos",),
+    ),
+    ("atan", L.atan, "Angle in (-pi/2, pi/2) whose tangent is x.", np.arctan, ("arctan",)),
+    ("sinh", L.sinh, "Hyperbolic sine, ``(e ** x - e ** -x) / 2``.", np.sinh, ()),
+    ("cosh", L.cosh, "Hyperbolic cosine, ``(e ** x + e ** -x) / 2``.", np.cosh, ()),
+    ("tanh", L.tanh, "Hyperbolic tangent, in [-1, 1].", np.tanh, ()),
     ("asinh", L.asinh, "Inverse hyperbolic sine.", np.arcsinh, ("arcsinh",)),
-    ("acosh", L.acosh, "Inverse hyperbolic cosine.", np.arccosh, ("arccosh",)),
-    ("atanh", L.atanh, "Inverse hyperbolic tangent.", np.arctanh, ("arctanh",)),
-    ("erf", L.erf, "Error function.", np.vectorize(math.erf), ("special.erf",)),
+    ("acosh", L.acosh, "Inverse hyperbolic cosine; NaN below 1.", np.arccosh, ("arccosh",)),
+    (
+        "atanh",
+        L.atanh,
+        "Inverse hyperbolic tangent; infinite at -1 and 1, NaN outside.",
+        np.arctanh,
+        ("arctanh",),
+    ),
+    (
+        "erf",
+        L.erf,
+        "Error function, the integral of ``2 / sqrt(pi) e ** -t ** 2`` from 0 to x.",
+        np.vectorize(math.erf),
+        ("special.erf",),
+    ),
     (
         "erfc",
         L.erfc,
@@ -65,7 +95,13 @@ for _name, _function, _doc, _ref, _aliases in (
         np.vectorize(math.erfc),
         ("special.erfc",),
     ),
-    ("erfinv", L.erfinv, "Inverse of erf on [-1, 1].", None, ("special.erfinv",)),
+    (
+        "erfinv",
+        L.erfinv,
+        "Inverse of erf on [-1, 1]; infinite at the ends, NaN outside.",
+        None,
+        ("special.erfinv",),
+    ),
     (
         "lgamma",
         L.lgamma,
@@ -93,7 +129,14 @@ unary(
     ref=np.tan,
     vjp=only_self(lambda g, out, x: g * L.conjugate(out * out + 1)),
 )
-unary("neg", L.neg, "``-x``.", ref=np.negative, dtypes=_no_bool, aliases=("negative",))
+unary(
+    "neg",
+    L.neg,
+    "The number with the other sign, ``-x``; RuntimeError for bool.",
+    ref=np.negative,
+    dtypes=_no_bool,
+    aliases=("negative",),
+)
 unary("reciprocal", lambda x: 1 / x, "``1 / x``.", promote="float", ref=np.reciprocal)
 unary(
     "floor",
@@ -112,7 +155,7 @@ unary(
 unary(
     "trunc",
     integers_unchanged(L.trunc),
-    "Integer part.",
+    "The number without its fraction, rounded toward zero.",
     ref=np.trunc,
     aliases=("fix",),
     dtypes=no_complex,
@@ -229,7 +272,7 @@ def positive(input):
 
 @pointwise("conj_physical(Tensor self) -> Tensor")
 def conj_physical(self):
-    """Complex conjugate."""
+    """Complex conjugate, computed at once; real numbers as they are."""
     return L.conjugate(self)
 
 
