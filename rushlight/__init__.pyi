@@ -1682,9 +1682,9 @@ def hann_window(
 def hardshrink(input: Tensor, lambd: _Number | Tensor = 0.5) -> Tensor:
     """x, or 0 where ``|x| <= lambd``."""
 def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """0 below 0, 1 above, `values` at 0."""
+    """0 below 0 and for NaN, 1 above, `values` at 0."""
 def heaviside_(input: Tensor, values: Tensor) -> Tensor:
-    """0 below 0, 1 above, `values` at 0."""
+    """0 below 0 and for NaN, 1 above, `values` at 0."""
 def hinge_embedding_loss(
     input: Tensor,
     target: Any,

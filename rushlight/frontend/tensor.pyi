@@ -1037,9 +1037,9 @@ class Tensor:
     def hardshrink(self, lambd: _Number | Tensor = 0.5) -> Tensor:
         """x, or 0 where ``|x| <= lambd``."""
     def heaviside(self, values: Tensor, *, out: Tensor | None = None) -> Tensor:
-        """0 below 0, 1 above, `values` at 0."""
+        """0 below 0 and for NaN, 1 above, `values` at 0."""
     def heaviside_(self, values: Tensor) -> Tensor:
-        """0 below 0, 1 above, `values` at 0."""
+        """0 below 0 and for NaN, 1 above, `values` at 0."""
     def histc(
         self,
         bins: Any = 100,

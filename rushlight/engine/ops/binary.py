@@ -217,12 +217,12 @@ def _one_dtype(self, values):
     promote=_one_dtype,
     dtypes=no_complex,
     differentiable=False,
-    ref=np.heaviside,
+    ref=lambda x, values: np.where(x == 0, values, x > 0),  # np.heaviside keeps NaN
 )
 def heaviside(self, values):
-    """0 below 0, 1 above, `values` at 0."""
+    """0 below 0 and for NaN, 1 above, `values` at 0."""
     zero, one = L.like(self, 0), L.like(self, 1)
-    return L.where(L.eq(self, zero), values, L.where(L.lt(self, zero), zero, one))
+    return L.where(L.eq(self, zero), values, L.where(L.gt(self, zero), one, zero))
 
 
 @pointwise(
