@@ -7,7 +7,7 @@ import numpy as np
 from ..base import dtypes
 from ..ir import lang as L
 from .derivatives import only_self
-from .numeric import no_complex
+from .numeric import no_complex, not_implemented
 from .record import T, composite, pointwise
 
 
@@ -34,6 +34,11 @@ def _no_bool(op, common):
             "Negation, the `-` operator, on a bool tensor is not supported. If you are "
             "trying to invert a mask, use the `~` or `logical_not()` operator instead."
         )
+
+
+def _floating_only(op, common):
+    if common.category != dtypes.FLOAT:
+        raise not_implemented(f"{op.name}_cpu", common)
 
 
 for _name, _function, _doc, _ref, _aliases in (
@@ -165,7 +170,7 @@ unary(
     lambda x: x - L.trunc(x),
     "Fractional part, with the sign of x.",
     ref=lambda x: x - np.trunc(x),
-    dtypes=no_complex,
+    dtypes=_floating_only,
 )
 
 
