@@ -36,6 +36,13 @@ def _no_bool(op, common):
         )
 
 
+@np.vectorize
+def _lgamma(x):
+    """math.lgamma, infinite at the poles and at infinity."""
+    pole = x <= 0 and x == math.floor(x) if math.isfinite(x) else math.isinf(x)
+    return math.inf if pole else math.lgamma(x)
+
+
 def _floating_only(op, common):
     if common.category != dtypes.FLOAT:
         raise not_implemented(f"{op.name}_cpu", common)
@@ -111,7 +118,7 @@ for _name, _function, _doc, _ref, _aliases in (
         "lgamma",
         L.lgamma,
         "Logarithm of the absolute gamma function.",
-        np.vectorize(math.lgamma),
+        _lgamma,
         ("special.gammaln",),
     ),
     ("digamma", L.digamma, "Derivative of lgamma.", None, ("special.digamma", "special.psi")),
