@@ -1104,7 +1104,7 @@ def clamp(
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Values bounded by `min` and `max`; NaN stays."""
+    """Values bounded by `min` and `max`; a NaN in any operand is the result."""
 @overload
 def clamp(
     input: Tensor,
@@ -1120,34 +1120,34 @@ def clamp_(
     min: _Number | Tensor | None = None,
     max: _Number | Tensor | None = None,
 ) -> Tensor:
-    """Values bounded by `min` and `max`; NaN stays."""
+    """Values bounded by `min` and `max`; a NaN in any operand is the result."""
 @overload
 def clamp_(input: Tensor, min: Tensor | None = None, max: Tensor | None = None) -> Tensor:
     """Values bounded elementwise; a NaN in any operand is the result."""
 @overload
 def clamp_max(input: Tensor, max: _Number | Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Values at most `max`."""
+    """Values at most `max`; NaN where either is."""
 @overload
 def clamp_max(input: Tensor, max: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Values at most `max`."""
+    """Values at most `max`; NaN where either is."""
 @overload
 def clamp_max_(input: Tensor, max: _Number | Tensor) -> Tensor:
-    """Values at most `max`."""
+    """Values at most `max`; NaN where either is."""
 @overload
 def clamp_max_(input: Tensor, max: Tensor) -> Tensor:
-    """Values at most `max`."""
+    """Values at most `max`; NaN where either is."""
 @overload
 def clamp_min(input: Tensor, min: _Number | Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Values at least `min`."""
+    """Values at least `min`; NaN where either is."""
 @overload
 def clamp_min(input: Tensor, min: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Values at least `min`."""
+    """Values at least `min`; NaN where either is."""
 @overload
 def clamp_min_(input: Tensor, min: _Number | Tensor) -> Tensor:
-    """Values at least `min`."""
+    """Values at least `min`; NaN where either is."""
 @overload
 def clamp_min_(input: Tensor, min: Tensor) -> Tensor:
-    """Values at least `min`."""
+    """Values at least `min`; NaN where either is."""
 @overload
 def clip(
     input: Tensor,
@@ -1156,7 +1156,7 @@ def clip(
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Values bounded by `min` and `max`; NaN stays."""
+    """Values bounded by `min` and `max`; a NaN in any operand is the result."""
 @overload
 def clip(
     input: Tensor,
@@ -1172,7 +1172,7 @@ def clip_(
     min: _Number | Tensor | None = None,
     max: _Number | Tensor | None = None,
 ) -> Tensor:
-    """Values bounded by `min` and `max`; NaN stays."""
+    """Values bounded by `min` and `max`; a NaN in any operand is the result."""
 @overload
 def clip_(input: Tensor, min: Tensor | None = None, max: Tensor | None = None) -> Tensor:
     """Values bounded elementwise; a NaN in any operand is the result."""

@@ -658,7 +658,7 @@ class Tensor:
         *,
         out: Tensor | None = None,
     ) -> Tensor:
-        """Values bounded by `min` and `max`; NaN stays."""
+        """Values bounded by `min` and `max`; a NaN in any operand is the result."""
     @overload
     def clamp(
         self,
@@ -674,34 +674,34 @@ class Tensor:
         min: _Number | Tensor | None = None,
         max: _Number | Tensor | None = None,
     ) -> Tensor:
-        """Values bounded by `min` and `max`; NaN stays."""
+        """Values bounded by `min` and `max`; a NaN in any operand is the result."""
     @overload
     def clamp_(self, min: Tensor | None = None, max: Tensor | None = None) -> Tensor:
         """Values bounded elementwise; a NaN in any operand is the result."""
     @overload
     def clamp_max(self, max: _Number | Tensor, *, out: Tensor | None = None) -> Tensor:
-        """Values at most `max`."""
+        """Values at most `max`; NaN where either is."""
     @overload
     def clamp_max(self, max: Tensor, *, out: Tensor | None = None) -> Tensor:
-        """Values at most `max`."""
+        """Values at most `max`; NaN where either is."""
     @overload
     def clamp_max_(self, max: _Number | Tensor) -> Tensor:
-        """Values at most `max`."""
+        """Values at most `max`; NaN where either is."""
     @overload
     def clamp_max_(self, max: Tensor) -> Tensor:
-        """Values at most `max`."""
+        """Values at most `max`; NaN where either is."""
     @overload
     def clamp_min(self, min: _Number | Tensor, *, out: Tensor | None = None) -> Tensor:
-        """Values at least `min`."""
+        """Values at least `min`; NaN where either is."""
     @overload
     def clamp_min(self, min: Tensor, *, out: Tensor | None = None) -> Tensor:
-        """Values at least `min`."""
+        """Values at least `min`; NaN where either is."""
     @overload
     def clamp_min_(self, min: _Number | Tensor) -> Tensor:
-        """Values at least `min`."""
+        """Values at least `min`; NaN where either is."""
     @overload
     def clamp_min_(self, min: Tensor) -> Tensor:
-        """Values at least `min`."""
+        """Values at least `min`; NaN where either is."""
     @overload
     def clip(
         self,
@@ -710,7 +710,7 @@ class Tensor:
         *,
         out: Tensor | None = None,
     ) -> Tensor:
-        """Values bounded by `min` and `max`; NaN stays."""
+        """Values bounded by `min` and `max`; a NaN in any operand is the result."""
     @overload
     def clip(
         self,
@@ -726,7 +726,7 @@ class Tensor:
         min: _Number | Tensor | None = None,
         max: _Number | Tensor | None = None,
     ) -> Tensor:
-        """Values bounded by `min` and `max`; NaN stays."""
+        """Values bounded by `min` and `max`; a NaN in any operand is the result."""
     @overload
     def clip_(self, min: Tensor | None = None, max: Tensor | None = None) -> Tensor:
         """Values bounded elementwise; a NaN in any operand is the result."""

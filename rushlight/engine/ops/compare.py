@@ -36,7 +36,7 @@ _comparison("ge", L.ge, "``self >= other`` elementwise.", np.greater_equal, ("gr
 
 
 # --------------------------------------------------------------------------- predicates
-def _predicate(name, function, doc):
+def _predicate(name, function, doc, ref):
     def body(self):
         return function(self)
 
@@ -46,6 +46,7 @@ def _predicate(name, function, doc):
         variants="function,method,out",
         result="bool",
         differentiable=False,
+        ref=ref,
     )(body)
 
 
@@ -72,22 +73,30 @@ def _or_constant(run, constant):
     return whole
 
 
-_predicate("isnan", _or_constant(_parts(L.isnan, L.bitor), False), "Is it NaN?")
+_predicate("isnan", _or_constant(_parts(L.isnan, L.bitor), False), "Is it NaN?", np.isnan)
 _predicate(
     "isinf",
     _or_constant(_parts(lambda x: L.eq(L.abs_(x), L.like(x, math.inf)), L.bitor), False),
     "Is it infinite?",
+    np.isinf,
 )
-_predicate("isfinite", _or_constant(_parts(L.isfinite, L.bitand), True), "Is it a finite number?")
+_predicate(
+    "isfinite",
+    _or_constant(_parts(L.isfinite, L.bitand), True),
+    "Is it a finite number?",
+    np.isfinite,
+)
 _predicate(
     "isposinf",
     _or_constant(_parts(lambda x: L.eq(x, L.like(x, math.inf)), L.bitor), False),
     "Is it +inf?",
+    np.isposinf,
 )
 _predicate(
     "isneginf",
     _or_constant(_parts(lambda x: L.eq(x, L.like(x, -math.inf)), L.bitor), False),
     "Is it -inf?",
+    np.isneginf,
 )
 _predicate(
     "signbit",
@@ -97,6 +106,7 @@ _predicate(
         else (L.lt(x, L.like(x, 0)) if x.dtype.is_signed else _false(x))
     ),
     "Is the sign negative?",
+    np.signbit,
 )
 
 
@@ -110,13 +120,15 @@ def isreal(self):
     )
 
 
-@pointwise("logical_not(Tensor self) -> Tensor", result="bool", differentiable=False)
+@pointwise(
+    "logical_not(Tensor self) -> Tensor", result="bool", differentiable=False, ref=np.logical_not
+)
 def logical_not(self):
     """Is it zero?"""
     return L.logical_not(self)
 
 
-def _logical(name, function, doc):
+def _logical(name, function, doc, ref):
     def body(self, other):
         return function(L.cast(self, dtypes.bool_), L.cast(other, dtypes.bool_))
 
@@ -126,12 +138,13 @@ def _logical(name, function, doc):
         result="bool",
         numbers=(),
         differentiable=False,
+        ref=ref,
     )(body)
 
 
-_logical("logical_and", L.bitand, "Are both nonzero?")
-_logical("logical_or", L.bitor, "Is one of them nonzero?")
-_logical("logical_xor", L.bitxor, "Is exactly one of them nonzero?")
+_logical("logical_and", L.bitand, "Are both nonzero?", np.logical_and)
+_logical("logical_or", L.bitor, "Is one of them nonzero?", np.logical_or)
+_logical("logical_xor", L.bitxor, "Is exactly one of them nonzero?", np.logical_xor)
 
 
 # --------------------------------------------------------------------------------- bits
@@ -140,7 +153,7 @@ def _integers_only(op, common):
         raise RuntimeError(f"\"{op.name}_cpu\" not implemented for '{common.type_name}'")
 
 
-def _bits(name, function, doc):
+def _bits(name, function, doc, ref):
     def body(self, other):
         return function(self, other)
 
@@ -150,14 +163,15 @@ def _bits(name, function, doc):
         numbers=("self", "other"),
         dtypes=_integers_only,
         differentiable=False,
+        ref=ref,
     )(body)
 
 
-_bits("bitwise_and", L.bitand, "Bitwise and of integers or bools.")
-_bits("bitwise_or", L.bitor, "Bitwise or of integers or bools.")
-_bits("bitwise_xor", L.bitxor, "Bitwise exclusive or of integers or bools.")
-_bits("bitwise_left_shift", L.shl, "Integers shifted left.")
-_bits("bitwise_right_shift", L.shr, "Integers shifted right, keeping the sign.")
+_bits("bitwise_and", L.bitand, "Bitwise and of integers or bools.", np.bitwise_and)
+_bits("bitwise_or", L.bitor, "Bitwise or of integers or bools.", np.bitwise_or)
+_bits("bitwise_xor", L.bitxor, "Bitwise exclusive or of integers or bools.", np.bitwise_xor)
+_bits("bitwise_left_shift", L.shl, "Integers shifted left.", None)
+_bits("bitwise_right_shift", L.shr, "Integers shifted right, keeping the sign.", None)
 
 
 @pointwise("bitwise_not(Tensor self) -> Tensor", dtypes=_integers_only, differentiable=False)
@@ -173,6 +187,7 @@ def bitwise_not(self):
     variants="function,out",
     promotes=("self", "other"),
     node="WhereBackward0",
+    ref=np.where,
     masks=True,
 )
 def where(condition, self, other):
@@ -225,7 +240,7 @@ def _masked_fill(self, mask, value):
 
 
 # ------------------------------------------------------------------------------- bounds
-def _extreme(name, function, doc, aliases=()):
+def _extreme(name, function, doc, ref):
     def body(self, other):
         return function(self, other)
 
@@ -235,13 +250,13 @@ def _extreme(name, function, doc, aliases=()):
         variants="function,method,out",
         numbers=(),
         dtypes=no_complex,
-        aliases=aliases,
+        ref=ref,
         masks=True,
     )(body)
 
 
-_extreme("maximum", L.maximum, "The larger of both; NaN if one is NaN.")
-_extreme("minimum", L.minimum, "The smaller of both; NaN if one is NaN.")
+_extreme("maximum", L.maximum, "The larger of both; NaN if one is NaN.", np.maximum)
+_extreme("minimum", L.minimum, "The smaller of both; NaN if one is NaN.", np.minimum)
 
 
 def _rather_a_number(better):
@@ -256,16 +271,27 @@ def _rather_a_number(better):
     return function
 
 
-_extreme("fmax", _rather_a_number(L.ge), "The larger of both; a number rather than NaN.")
-_extreme("fmin", _rather_a_number(L.le), "The smaller of both; a number rather than NaN.")
+_extreme("fmax", _rather_a_number(L.ge), "The larger of both; a number rather than NaN.", np.fmax)
+_extreme("fmin", _rather_a_number(L.le), "The smaller of both; a number rather than NaN.", np.fmin)
+
+
+def _nan_of(bound, x):
+    """x, or the bound where that is NaN."""
+    return L.where(L.isnan(bound), bound, x) if bound.dtype.category == dtypes.FLOAT else x
+
+
+def _at_least(x, low):
+    return _nan_of(low, L.where(x < low, low, x))
+
+
+def _at_most(x, high):
+    return _nan_of(high, L.where(x > high, high, x))
 
 
 def _clamped(x, low, high):
     if low is not None:
-        x = L.where(x < low, low, x)
-    if high is not None:
-        x = L.where(x > high, high, x)
-    return x
+        x = _at_least(x, low)
+    return x if high is None else _at_most(x, high)
 
 
 def _need_bound(low, high, name="clamp"):
@@ -283,7 +309,7 @@ def _need_bound(low, high, name="clamp"):
     masks=True,
 )
 def clamp(self, min, max):  # noqa: A002
-    """Values bounded by `min` and `max`; NaN stays."""
+    """Values bounded by `min` and `max`; a NaN in any operand is the result."""
     _need_bound(min, max)
     return _clamped(self, min, max)
 
@@ -299,17 +325,10 @@ def clamp(self, min, max):  # noqa: A002
 def clamp_tensor(self, min, max):  # noqa: A002
     """Values bounded elementwise; a NaN in any operand is the result."""
     _need_bound(min, max)
-    out = self
-    if min is not None:
-        out = L.where(out < min, min, out)
-        out = L.where(L.isnan(min), min, out) if min.dtype.category == dtypes.FLOAT else out
-    if max is not None:
-        out = L.where(out > max, max, out)
-        out = L.where(L.isnan(max), max, out) if max.dtype.category == dtypes.FLOAT else out
-    return out
+    return _clamped(self, min, max)
 
 
-def _bound(name, which, function, doc):
+def _bound(name, which, function, doc, ref):
     def body(self, **bound):
         return function(self, *bound.values())
 
@@ -320,12 +339,13 @@ def _bound(name, which, function, doc):
             promotes=("self", which),
             dtypes=no_complex,
             node=numbered(name.title().replace("_", ""), 1, 0),
+            ref=ref,
             masks=True,
         )(body)
 
 
-_bound("clamp_min", "min", lambda x, low: L.where(x < low, low, x), "Values at least `min`.")
-_bound("clamp_max", "max", lambda x, high: L.where(x > high, high, x), "Values at most `max`.")
+_bound("clamp_min", "min", _at_least, "Values at least `min`; NaN where either is.", np.maximum)
+_bound("clamp_max", "max", _at_most, "Values at most `max`; NaN where either is.", np.minimum)
 
 
 # ------------------------------------------------------------------------------- whole
