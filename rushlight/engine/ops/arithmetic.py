@@ -5,7 +5,7 @@ import numpy as np
 from ..base import dtypes
 from ..ir import lang as L
 from .derivatives import partials
-from .numeric import no_complex, not_implemented
+from .numeric import not_implemented
 from .record import numbered, pointwise
 
 
@@ -74,8 +74,14 @@ def div(self, other):
     return self / other
 
 
+def _divisible(op, common):
+    if common.is_complex or common is dtypes.bool_:
+        name = "div_floor" if op.name == "floor_divide" else op.name
+        raise not_implemented(f"{name}_cpu", common)
+
+
 def _promotion_of_division(self, other, rounding_mode):
-    """as div without a rounding mode; integers stay integers with one, complex numbers are
+    """as div without a rounding mode; integers stay integers with one, bool and complex numbers are
     refused"""
     return "float" if rounding_mode is None else "default"
 
@@ -92,7 +98,7 @@ def div_mode(self, other, rounding_mode):
     rounded."""
     if rounding_mode is None:
         return self / other
-    if self.dtype.is_complex:
+    if self.dtype.is_complex or self.dtype is dtypes.bool_:
         raise not_implemented(f"div_{rounding_mode}_cpu", self.dtype)
     if rounding_mode == "trunc":
         return L.idiv(self, other) if self.dtype.category <= dtypes.INT else L.trunc(self / other)
@@ -125,8 +131,9 @@ def floor_divide_values(a, b):
 @pointwise(
     "floor_divide(Tensor self, Tensor other) -> Tensor",
     numbers=("self", "other"),
-    dtypes=no_complex,
+    dtypes=_divisible,
     differentiable=False,
+    ref=np.floor_divide,
 )
 def floor_divide(self, other):
     """Floor of the quotient, as Python's ``//``."""
@@ -142,8 +149,9 @@ def _remainder_gradient(round_):
 @pointwise(
     "remainder(Tensor self, Tensor other) -> Tensor",
     numbers=("self", "other"),
-    dtypes=no_complex,
+    dtypes=_divisible,
     vjp=_remainder_gradient(floor_divide_values),
+    ref=np.mod,
 )
 def remainder(self, other):
     """Remainder with the sign of the divisor, as Python's ``%``."""
@@ -158,8 +166,9 @@ def remainder(self, other):
 
 @pointwise(
     "fmod(Tensor self, Tensor other) -> Tensor",
-    dtypes=no_complex,
+    dtypes=_divisible,
     vjp=_remainder_gradient(lambda a, b: L.trunc(a / b)),
+    ref=np.fmod,
 )
 def fmod(self, other):
     """Remainder with the sign of the dividend, as C's fmod."""
