@@ -1,5 +1,7 @@
 """Running sums, products and extremes; differences, gradients and integrals."""
 
+import numpy as np
+
 from ..base import dtypes
 from ..base.promote import result_type
 from ..base.shapes import wrap_dim
@@ -11,7 +13,7 @@ from .reduce import to_picked
 _FORMS = "function,method,inplace,out"
 
 
-def _running(name, op, doc):
+def _running(name, op, doc, ref):
     def body(self, dim, dtype):
         d = wrap_dim(dim, self.ndim)
         target = dtype or (dtypes.int64 if self.dtype.category <= dtypes.INT else self.dtype)
@@ -20,13 +22,15 @@ def _running(name, op, doc):
         return L.cast(L.scan(x, d, op), target) if self.ndim else L.cast(x, target)
 
     body.__doc__ = doc
-    operator(f"{name}(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", variants=_FORMS)(
-        body
-    )
+    operator(
+        f"{name}(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
+        variants=_FORMS,
+        ref=ref,
+    )(body)
 
 
-_running("cumsum", "sum", "Sums of all elements up to each along a dimension.")
-_running("cumprod", "prod", "Products of all elements up to each along a dimension.")
+_running("cumsum", "sum", "Sums of all elements up to each along a dimension.", np.cumsum)
+_running("cumprod", "prod", "Products of all elements up to each along a dimension.", np.cumprod)
 
 
 # ------------------------------------------------------------------------------- extremes

@@ -30,6 +30,7 @@ def sum_(self, dtype):
     "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None)"
     " -> Tensor",
     node="SumBackward1",
+    ref=np.sum,
 )
 def sum_dim(self, dim, keepdim, dtype):
     """Sum over dimensions (None or () means all)."""
@@ -38,7 +39,9 @@ def sum_dim(self, dim, keepdim, dtype):
 
 
 @operator(
-    "nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
+    "nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None)"
+    " -> Tensor",
+    ref=np.nansum,
 )
 def nansum(self, dim, keepdim, dtype):
     """Sum over dimensions with NaN counted as 0."""
@@ -70,6 +73,7 @@ def mean(self, dtype):
 @operator(
     "mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     node="MeanBackward1",
+    ref=np.mean,
 )
 def mean_dim(self, dim, keepdim, dtype):
     """Mean over dimensions."""
@@ -85,6 +89,7 @@ def prod(self, dtype):
 @operator(
     "prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     node="ProdBackward1",
+    ref=np.prod,
 )
 def prod_dim(self, dim, keepdim, dtype):
     """Product over one dimension."""
@@ -93,7 +98,7 @@ def prod_dim(self, dim, keepdim, dtype):
 
 
 # ------------------------------------------------------------------------------- logic
-def _logic(name, function, doc):
+def _logic(name, function, doc, ref):
     def whole(self):
         return _as_logical(self, function(self))
 
@@ -104,13 +109,16 @@ def _logic(name, function, doc):
         return _as_logical(self, function(self, wrap_dims(dim, self.ndim), keepdim))
 
     whole.__doc__ = one.__doc__ = several.__doc__ = doc
-    operator(f"{name}(Tensor self) -> Tensor", differentiable=False)(whole)
+    operator(f"{name}(Tensor self) -> Tensor", differentiable=False, ref=ref)(whole)
     operator(
-        f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> Tensor", differentiable=False
+        f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
+        differentiable=False,
+        ref=ref,
     )(one)
     operator(
         f"{name}.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
         differentiable=False,
+        ref=ref,
     )(several)
 
 
@@ -119,8 +127,8 @@ def _as_logical(x, found):
     return L.cast(found, dtypes.uint8) if x.dtype is dtypes.uint8 else found
 
 
-_logic("any", L.any_, "Is one element nonzero?")
-_logic("all", L.all_, "Are all elements nonzero?")
+_logic("any", L.any_, "Is one element nonzero?", np.any)
+_logic("all", L.all_, "Are all elements nonzero?", np.all)
 
 
 # ----------------------------------------------------------------------------- extremes
@@ -143,7 +151,7 @@ def _ordered(x, name):
         raise RuntimeError(f"\"{name}_all\" not implemented for '{x.dtype.type_name}'")
 
 
-def _extreme(name, reduce, index_of, elementwise, doc):
+def _extreme(name, reduce, index_of, elementwise, doc, ref):
     def whole(self):
         _check_nonempty(self, name)
         _ordered(self, name)
@@ -155,7 +163,7 @@ def _extreme(name, reduce, index_of, elementwise, doc):
 
     whole.__doc__ = f"{doc} of all elements."
     along.__doc__ = f"{doc} along a dimension, and where it is (the first of equals)."
-    operator(f"{name}(Tensor self) -> Tensor", node=f"{name.capitalize()}Backward1")(whole)
+    operator(f"{name}(Tensor self) -> Tensor", node=f"{name.capitalize()}Backward1", ref=ref)(whole)
     operator(
         f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
         node=f"{name.capitalize()}Backward0",
@@ -173,6 +181,7 @@ def _extreme(name, reduce, index_of, elementwise, doc):
     operator(
         f"a{name}(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
         vjp=_share_evenly,
+        ref=ref,
         masks=True,
     )(many)
 
@@ -225,8 +234,8 @@ def to_picked(grads, outputs, self, dim, keepdim=True, **rest):
     return {"self": L.put_along(L.like(self, 0), index, g, d, "add")}
 
 
-_extreme("max", L.max_, L.argmax, L.maximum, "Maximum")
-_extreme("min", L.min_, L.argmin, L.minimum, "Minimum")
+_extreme("max", L.max_, L.argmax, L.maximum, "Maximum", np.max)
+_extreme("min", L.min_, L.argmin, L.minimum, "Minimum", np.min)
 
 
 @composite("function,method,out", out="exact")
@@ -244,7 +253,7 @@ def aminmax(input, *, dim=None, keepdim=False):
     )
 
 
-def _arg(name, index_of, doc):
+def _arg(name, index_of, doc, ref):
     def body(self, dim, keepdim):
         if self.dtype.is_complex:
             raise RuntimeError(f"\"{name}_cpu\" not implemented for '{self.dtype.type_name}'")
@@ -265,18 +274,21 @@ def _arg(name, index_of, doc):
 
     body.__doc__ = doc
     operator(
-        f"{name}(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", differentiable=False
+        f"{name}(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
+        differentiable=False,
+        ref=ref,
     )(body)
 
 
-_arg("argmax", L.argmax, "Index of the maximum (of the flattened tensor without `dim`).")
-_arg("argmin", L.argmin, "Index of the minimum (of the flattened tensor without `dim`).")
+_arg("argmax", L.argmax, "Index of the maximum (of the flattened tensor without `dim`).", np.argmax)
+_arg("argmin", L.argmin, "Index of the minimum (of the flattened tensor without `dim`).", np.argmin)
 
 
 @operator(
     "count_nonzero(Tensor self, int[]? dim=None) -> Tensor",
     differentiable=False,
     variants="function,method",
+    ref=np.count_nonzero,
 )
 def count_nonzero(self, dim):
     """Number of nonzero elements, over dimensions or all."""
