@@ -237,6 +237,7 @@ def pow_scalar(self, exponent):
 
 @pointwise(
     "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
+    ref=np.power,
     dtypes=_no_bool_power,
     vjp=partials(_powers_gradient),
     node="PowBackward1",
@@ -259,7 +260,10 @@ def pow_of_scalar(self, exponent):
     return L.pow_(self, exponent)
 
 
-@pointwise("addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor")
+@pointwise(
+    "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    ref=lambda x, y, z: x + y * z,
+)
 def addcmul(self, tensor1, tensor2, value):
     """``self + value * tensor1 * tensor2``."""
     product = tensor1 * tensor2
@@ -278,6 +282,7 @@ def _no_integers(op, common):
 
 @pointwise(
     "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    ref=lambda x, y, z: x + y / z,
     dtypes=_no_integers,
 )
 def addcdiv(self, tensor1, tensor2, value):

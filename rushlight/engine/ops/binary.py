@@ -103,6 +103,7 @@ def _xlog1py_gradient(g, out, self, other):
 
 @pointwise(
     "xlogy(Tensor self, Tensor other) -> Tensor",
+    ref=lambda x, y: np.where((x == 0) & ~np.isnan(y), 0, x * np.log(y)),
     promote="float",
     numbers=("self", "other"),
     dtypes=no_complex,
@@ -282,9 +283,7 @@ def frexp(self):
 
 
 def _double_of(*operands):
-    wide = any(
-        v.is_complex() if T.is_tensor(v) else isinstance(v, complex) for v in operands
-    )
+    wide = any(v.is_complex() if T.is_tensor(v) else isinstance(v, complex) for v in operands)
     return dtypes.complex128 if wide else dtypes.float64
 
 

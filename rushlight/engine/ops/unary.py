@@ -193,7 +193,7 @@ def sign(self):
     return self if self.dtype is dtypes.bool_ else L.sign(self)
 
 
-@pointwise("sgn(Tensor self) -> Tensor")
+@pointwise("sgn(Tensor self) -> Tensor", ref=np.sign)
 def sgn(self):
     """sign for real numbers; ``x / |x|`` (0 at 0) for complex ones."""
     if not self.dtype.is_complex:
@@ -294,7 +294,12 @@ def conj(input):
     return T.conj_physical(input) if input.dtype.is_complex else input
 
 
-@pointwise("angle(Tensor self) -> Tensor", result="real", promote="float")
+@pointwise(
+    "angle(Tensor self) -> Tensor",
+    ref=lambda x: np.where(np.isnan(x), x, np.where(x < 0, np.pi, 0)),
+    result="real",
+    promote="float",
+)
 def angle(self):
     """Argument of a complex number; 0 or pi for a real one, NaN stays."""
     if self.dtype.is_complex:
