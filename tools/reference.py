@@ -45,7 +45,7 @@ def section(name, overloads):
     """One operator."""
     parts = [f"## {name}"]
     for heads, text in by_text(overloads, form_of(overloads)):
-        parts += ["```python\n" + "\n".join(heads) + "\n```", markdown(text)]
+        parts += ["```text\n" + "\n".join(heads) + "\n```", markdown(text)]
     facts = "\n".join(f"- {title}: {escaped(text)}" for title, text in facts_of(overloads).items())
     return "\n\n".join([*parts, facts])
 
