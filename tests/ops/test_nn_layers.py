@@ -111,6 +111,7 @@ def test_batch_norm_moves_its_statistics():
 
 
 def test_norms_center_and_scale():
+    torch.manual_seed(0)  # a row of small variance, seldom drawn, shows eps
     x = torch.randn(4, 6, 5)
     for out, axes in (
         (F.layer_norm(x, (6, 5)), (1, 2)),
