@@ -355,6 +355,15 @@ def _conv_grad_weight(gg, out, g, x, shape, **geometry):
     ]
 
 
+@vjp("window_max")
+def _window_max(g, out, x, **geometry):
+    index = g.graph.emit(PRIMITIVES["window_argmax"], (x,), **geometry)
+    planes, rows = ((numel(v.shape[:2]), numel(v.shape[2:])) for v in (x, g))
+    zeros = L.const(g, 0, g.dtype, planes)
+    found = L.put_along(zeros, L.reshape(index, rows), L.reshape(g, rows), 1, "add")
+    return [L.reshape(found, x.shape)]
+
+
 @vjp("window_sum")
 def _window_sum(g, y, x, out, **params):
     return [g.graph.emit(PRIMITIVES["window_sum_grad"], (g,), **params, shape=x.shape)]

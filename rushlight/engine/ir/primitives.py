@@ -279,9 +279,16 @@ def conv_grad_weight(g, x, stride, padding, dilation, groups, shape):
 # ------------------------------------------------------------------------------------ windows
 @primitive("window")
 def window_argmax(x, kernel, stride, padding, dilation, out):
-    """Index into the flattened spatial plane of each window's maximum (padding is -inf; the first
-    of equals, the last NaN); x is (N, C, *S), `out` the spatial result sizes; int64."""
+    """Index into the flattened spatial plane of each window's maximum (the first of equals inside,
+    the last NaN; some element where all is padding); x is (N, C, *S), `out` the spatial result
+    sizes; int64."""
     return (*x.shape[:2], *out), dtypes.int64
+
+
+@primitive("window")
+def window_max(x, kernel, stride, padding, dilation, out):
+    """Maximum of each window; padding is -inf (the lowest number), NaN wins."""
+    return (*x.shape[:2], *out), x.dtype
 
 
 @primitive("window")

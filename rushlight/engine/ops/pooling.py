@@ -92,12 +92,6 @@ def scatter_plane(g, index, shape, mode="add"):
     return L.reshape(L.put_along(zeros, L.reshape(index, rows), L.reshape(g, rows), 1, mode), shape)
 
 
-def _max_index(x, rank, op, geometry):
-    kernel, stride, padding, dilation, out = geometry
-    return x.graph.emit(PRIMITIVES["window_argmax"], (x,), kernel=kernel, stride=stride,
-                        padding=padding, dilation=dilation, out=out)
-
-
 def _max_pool(rank, name, variants):
     def pool(input, kernel_size, stride, padding, dilation, ceil_mode):
         if input.dtype.is_complex or input.dtype is dtypes.bool_:
@@ -106,16 +100,20 @@ def _max_pool(rank, name, variants):
         geometry = _geometry(x, rank, f"max_pool{_NAMES[rank]}", kernel_size, stride, padding,
                              dilation,
                              ceil_mode)
-        return x, _max_index(x, rank, name, geometry), unbatched
+        names = ("kernel", "stride", "padding", "dilation", "out")
+        geometry = dict(zip(names, geometry, strict=True))
+        best, index = (x.graph.emit(PRIMITIVES[f"window_{p}"], (x,), **geometry)
+                       for p in ("max", "argmax"))
+        return x, best, index, unbatched
 
     def body(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=False):
-        x, index, unbatched = pool(input, kernel_size, stride, padding, dilation, ceil_mode)
-        values = unbatch(gather_plane(x, index), unbatched)
+        _, best, index, unbatched = pool(input, kernel_size, stride, padding, dilation, ceil_mode)
+        values = unbatch(best, unbatched)
         return (values, unbatch(index, unbatched)) if return_indices else values
 
     def gradient(grads, outputs, input, kernel_size, stride, padding, dilation, ceil_mode,
                  return_indices=False):
-        x, index, unbatched = pool(input, kernel_size, stride, padding, dilation, ceil_mode)
+        x, _, index, unbatched = pool(input, kernel_size, stride, padding, dilation, ceil_mode)
         if return_indices:
             index = outputs[1] if not unbatched else L.unsqueeze(outputs[1], 0)
         g = grads[0] if not unbatched else L.unsqueeze(grads[0], 0)

@@ -1,5 +1,7 @@
 """Convolution and pooling rules: windows as strided views, products through matmul."""
 
+import math
+
 import numpy as np
 
 
@@ -115,6 +117,7 @@ def _lowest(dtype):
 
 
 def window_argmax(x, kernel, stride, padding, dilation, out):
+    """Padding wins only where all inside is as low: then it is the first inside."""
     padded = _fit(x, kernel, stride, padding, dilation, out, _lowest(x.dtype))
     windows = _windows(padded, kernel, stride, dilation, out)
     flat = windows.reshape(*windows.shape[: 2 + len(out)], -1)
@@ -129,8 +132,16 @@ def window_argmax(x, kernel, stride, padding, dilation, out):
         along = [1] * best.ndim
         along[2 + d] = out[d]
         start = (np.arange(out[d]) * stride[d] - padding[d]).reshape(along)
-        index = index * x.shape[2 + d] + start + tap * dilation[d]
-    return index
+        place = start + tap * dilation[d]
+        place = np.where(place < 0, place % dilation[d], place)
+        index = index * x.shape[2 + d] + place
+    return np.minimum(index, max(math.prod(x.shape[2:]) - 1, 0))
+
+
+def window_max(x, kernel, stride, padding, dilation, out):
+    padded = _fit(x, kernel, stride, padding, dilation, out, _lowest(x.dtype))
+    windows = _windows(padded, kernel, stride, dilation, out)
+    return windows.max(tuple(range(2 + len(out), windows.ndim)))
 
 
 def window_sum(x, kernel, stride, padding, out):
@@ -158,5 +169,13 @@ def window_sum_grad(g, kernel, stride, padding, shape):
 
 WINDOW_RULES = {
     f.__name__: f
-    for f in (conv, conv_grad_input, conv_grad_weight, window_argmax, window_sum, window_sum_grad)
+    for f in (
+        conv,
+        conv_grad_input,
+        conv_grad_weight,
+        window_argmax,
+        window_max,
+        window_sum,
+        window_sum_grad,
+    )
 }
