@@ -150,12 +150,12 @@ class Jit:
         passes.getModulePassManager().run(module, passes)
         return self.machine.emit_object(module)
 
-    def kernel_text(self, function, declarations, math, loops, short):
-        """A whole module around one kernel; vectors are narrower where its rows are short."""
+    def kernel_text(self, function, declarations, math, loops, narrow):
+        """A whole module around one kernel; `narrow`: with 256-bit vectors."""
         math_text = module_text(math) if math else ""
         known = set(math_text.splitlines())
         extra = "\n".join(d for d in declarations if d not in known)
-        width = min(self.width, 256) if short else self.width
+        width = min(self.width, 256) if narrow else self.width
         nodes = range(FIRST_LOOP + 1, FIRST_LOOP + 1 + loops)
         metadata = "\n".join(f"!{n} = distinct !{{!{n}, !3}}" for n in nodes)
         return "\n".join((extra, math_text, function, METADATA.format(width=width), metadata))

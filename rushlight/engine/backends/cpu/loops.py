@@ -6,13 +6,14 @@ from typing import NamedTuple
 from ...schedule.nest import Instruction
 
 SHORT_ROW = 512  # elements
+SHUFFLED = 4  # elements
 
 
 class Loops(NamedTuple):
     """Sizes, outermost first: `kept` of them outside, then `inner`, then a lane if `lane`.
 
     `rows` are the strides of every access along these loops, `indices` the coefficients of index
-    instructions.
+    instructions; `written` are the positions of accesses that are.
     """
 
     sizes: tuple
@@ -21,22 +22,27 @@ class Loops(NamedTuple):
     lane: bool
     rows: tuple
     indices: tuple
+    written: frozenset
 
     @property
-    def short(self):
-        """Are there rows, so short that a wide vector's remainder would take most of the time?"""
+    def narrow(self):
+        """Are 256-bit vectors better?  Where rows are so short that a wide vector's remainder would
+        take most of the time, and where vectors are loaded by shuffles."""
         rows = self.sizes[self.kept : self.kept + self.inner]
-        return self.kept > 0 and not self.lane and math.prod(rows) < SHORT_ROW
+        short = self.kept > 0 and not self.lane and math.prod(rows) < SHORT_ROW
+        return short or any(kinds[-1:] not in ("", "0", "1", "s") for kinds in self.classes())
 
     def classes(self):
-        """Per access and index, what code depends on: "0", "1" (innermost only) or "s" a loop."""
-        last = len(self.sizes) - 1
+        """Per access and index, what code depends on, a character a loop: "0", "s", or of the
+        innermost loop "1" and, of what is read, small strides: shuffles load their vectors."""
         return tuple(
-            "".join(
-                ["0" if s == 0 else "1" if s == 1 and d == last else "s" for d, s in enumerate(row)]
-            )
-            for row in (*self.rows, *self.indices)
+            "".join(["0" if s == 0 else "s" for s in row[:-1]]) + self._innermost(k, row[-1:])
+            for k, row in enumerate((*self.rows, *self.indices))
         )
+
+    def _innermost(self, k, stride):
+        limit = 1 if k in self.written or k >= len(self.rows) else SHUFFLED
+        return "".join(["0" if s == 0 else str(s) if 0 < s <= limit else "s" for s in stride])
 
 
 def collapse(nest):
@@ -51,7 +57,10 @@ def collapse(nest):
     found = [tuple([part[1][r] for part in chosen]) for r in range(len(rows))]
     n = len(nest.accesses)
     sizes = tuple([size for size, _ in chosen])
-    return Loops(sizes, len(kept), len(inner), bool(lane), tuple(found[:n]), tuple(found[n:]))
+    rows, indices = tuple(found[:n]), tuple(found[n:])
+    stores = [i.extra for i in nest.body if i.name in ("store", "scatter")]
+    written = frozenset([k if isinstance(k, int) else k[0] for k in stores])
+    return Loops(sizes, len(kept), len(inner), bool(lane), rows, indices, written)
 
 
 def _merge(loops, shape, rows):
@@ -75,7 +84,7 @@ def structure(nest, loops):
         loops.kept,
         loops.inner,
         loops.lane,
-        loops.short,
+        loops.narrow,
         loops.classes(),
         tuple([a.value.dtype for a in nest.accesses]),
         tuple(nest.body),

@@ -129,9 +129,9 @@ class Kernel:
 
     def advance(self, k, d, i):
         e, s = self.e, self.strides[k][d]
-        step = i if s == "1" else e.new(f"mul i64 {i}, {s}")
+        step = i if s == "1" else e.new(f"mul nsw i64 {i}, {s}")
         kind = MEMORY[self.nest.accesses[k].value.dtype]
-        return e.new(f"getelementptr {kind}, ptr {self.pointers[k][-1]}, i64 {step}")
+        return e.new(f"getelementptr inbounds {kind}, ptr {self.pointers[k][-1]}, i64 {step}")
 
     def close(self, frame, innermost=False):
         """End a loop; innermost loops get the vectorizer's metadata."""

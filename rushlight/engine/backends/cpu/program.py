@@ -75,7 +75,7 @@ class Program:
             key = keys[id(nest)]
             if key not in _kernels and key not in new:
                 loops = kernels[id(nest)]
-                new[key] = jit().kernel_text(*lower("NAME", nest, loops), loops.short)
+                new[key] = jit().kernel_text(*lower("NAME", nest, loops), loops.narrow)
         if new:
             _kernels.update(zip(new, jit().functions(list(new.values())), strict=True))
         return {nest: _kernels[key] for nest, key in keys.items()}
