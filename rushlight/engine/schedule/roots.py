@@ -90,8 +90,8 @@ class Roots:
                 more, seen, nodes = self.cost[i.index]
                 cost, loads, count = cost + more, loads + seen, count + nodes
         if v.prim.kind != "source" and kind is None and v.index not in self.products:
-            count += 1
             if v.prim.name not in MOVEMENT:
+                count += 1
                 cost += weight(v)
             if self._pays(v, cost, loads, count):
                 kind = self.found[v.index] = "value"

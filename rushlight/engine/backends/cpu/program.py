@@ -6,7 +6,7 @@ import numpy as np
 
 from ...base import config, dtypes
 from ...base.shapes import numel
-from ...schedule import HostStep, plan_memory, schedule
+from ...schedule import HostStep, expand, plan_memory, schedule
 from ...schedule.maps import base
 from .address import address, aligned_empty, allocation, handle
 from .expressions import supported
@@ -24,6 +24,7 @@ class Program:
     outputs."""
 
     def __init__(self, graph, scalars, updates, evaluate):
+        graph, scalars = expand(graph, scalars)
         self.graph, self.evaluate = graph, evaluate
         self.slots = {v.index: 8 * (FIRST_NUMBER + 2 * i) for i, v in enumerate(scalars)}
         self.cells = np.zeros(FIRST_NUMBER + 2 * len(scalars), np.int64)
