@@ -45,6 +45,31 @@ def test_numbers_and_sizes_compile_nothing():
     assert kernels() == before
 
 
+def test_batches_of_images_compile_nothing():
+    """Counts that normalisation and pooling divide by come from sizes."""
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(4, 8, 3), nn.GroupNorm(2, 8), nn.GELU(), nn.AvgPool2d(2), nn.Dropout(0.1)),
+        *(nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 3)),
+    )
+    optimizer = optim.Adam(model.parameters())
+
+    def train(batch):
+        x, y = torch.randn(batch, 1, 8, 8), torch.randint(3, (batch,))
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    for _ in range(3):
+        train(16)
+    before = kernels()
+    for batch in (5, 24, 2, 3, 4, 7, 100, 200):
+        train(batch)
+    assert kernels() == before
+
+
 def test_corrupt_cache_entries_are_ignored(tmp_path, monkeypatch):
     monkeypatch.setenv("RUSHLIGHT_CACHE_DIR", str(tmp_path))
     key = cache.key_of("some text")

@@ -1,5 +1,8 @@
 """From a group of roots to a Nest: the instructions of every pass."""
 
+import math
+import sys
+
 from ..base.dtypes import FLOAT, INT, bool_, int64
 from ..base.shapes import contiguous_strides
 from .maps import (
@@ -20,6 +23,7 @@ from .roots import weight
 
 AGAIN = 6  # cost up to which a later pass computes an inner value again
 FAR = 1 << 62  # larger than any index
+LITERALS = (0, 1, -1)  # numbers that stay part of the code
 
 
 def build(group, stored, turned):
@@ -42,6 +46,7 @@ class _Builder:
         self.rows = {}  # value index -> position, for what is made once a row
         self.homes = {}  # value index -> access of its memory or scratch, once it is written
         self.costs = {}
+        self.constants = {}  # (bits, dtype) -> position in the nest's params
         self.number, self.at_row = 0, False
 
     def run(self):
@@ -188,7 +193,7 @@ class _Builder:
         """Emit v's own expression."""
         name = v.prim.name
         if name == "const":
-            return self.emit("const", (), v.dtype, repr(v.params["value"]))
+            return self._constant(v)
         if name == "scalar":
             return self._scalar(v)
         if name == "iota":
@@ -223,6 +228,22 @@ class _Builder:
         from_the_end = v.params.get("negative", False)
         extra = (len(params) - 2, v.inputs[0].dtype, from_the_end)
         return self.emit(v.prim.name, refs, v.dtype, extra)
+
+    def _constant(self, v):
+        """What a size may have decided is an argument of the kernel: another size, the same
+        kernel."""
+        value, dtype = v.params["value"], v.dtype
+        if dtype is bool_ or dtype.is_complex or value in LITERALS or not math.isfinite(value):
+            return self.emit("const", (), dtype, repr(value))
+        if dtype.category == INT:
+            bits = int(value)
+        else:
+            bits = int.from_bytes(dtype.np.type(value).tobytes(), sys.byteorder, signed=True)
+        params = self.nest.params
+        at = self.constants.setdefault((bits, dtype), len(params))
+        if at == len(params):
+            params.append(bits)
+        return self.emit("argument", (), dtype, at)
 
     def _scalar(self, v):
         scalars = self.nest.scalars

@@ -35,9 +35,9 @@ class Instruction(NamedTuple):
     """One line of a body; `refs` are earlier instructions.
 
     Names beyond the elementwise primitives (`extra` in brackets): load, store, gather (refs: row),
-    scatter (refs: value, row) [access]; const [repr]; scalar, index [position]; fold [operation],
-    whose value belongs to the row; clamp_index, idiv and rem [position in `params`, dtype, may
-    an index count from the end?].
+    scatter (refs: value, row) [access]; const [repr]; argument [position in `params`]; scalar,
+    index [position]; fold [operation], whose value belongs to the row; clamp_index, idiv and rem
+    [position in `params`, dtype, may an index count from the end?].
     """
 
     name: str
@@ -60,7 +60,7 @@ class Nest:
         self.rows = {}  # access of a gather or scatter -> stride of a row
         self.indices = []  # per index instruction: (constant, coefficient per loop)
         self.scalars = []  # ir Values that are run-time numbers
-        self.params = []  # other run-time integers: sizes and check numbers
+        self.params = []  # other run-time integers: sizes, check numbers, bits of constants
         self.order = None  # loops, outermost first (see order.py)
 
     def effects(self, *names):

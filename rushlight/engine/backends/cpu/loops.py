@@ -27,9 +27,10 @@ class Loops(NamedTuple):
     @property
     def narrow(self):
         """Are 256-bit vectors better?  Where rows are so short that a wide vector's remainder would
-        take most of the time, and where vectors are loaded by shuffles."""
+        take most of the time, and where vectors are loaded by shuffles.  (Outer loops of a row,
+        which a batch may be, do not count: its size is to need no other kernel.)"""
         rows = self.sizes[self.kept : self.kept + self.inner]
-        short = self.kept > 0 and not self.lane and math.prod(rows) < SHORT_ROW
+        short = self.kept > 0 and not self.lane and math.prod(rows[-1:]) < SHORT_ROW
         return short or any(kinds[-1:] not in ("", "0", "1", "s") for kinds in self.classes())
 
     def classes(self):

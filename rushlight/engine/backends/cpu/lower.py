@@ -366,7 +366,7 @@ class Kernel:
     # --------------------------------------------------------------------------------- body
     def instruction(self, p, group):
         name, refs, dtype, extra = self.nest.body[p]
-        if name in ("load", "store", "gather", "scatter", "const", "scalar", "index", "fold"):
+        if name in OWN:
             found = getattr(self, f"_{name}")(p, [self.value(r) for r in refs], dtype, extra, group)
         elif isinstance(extra[0], int):
             size, check = self.params[extra[0] : extra[0] + 2]
@@ -378,6 +378,14 @@ class Kernel:
 
     def _const(self, p, refs, dtype, extra, group):
         return constant(NUMBERS[dtype.category](extra), dtype)
+
+    def _argument(self, p, refs, dtype, extra, group):
+        kind, bits = TYPES[dtype], self.params[extra]
+        if dtype.itemsize < 8:
+            bits = self.e.new(f"trunc i64 {bits} to i{8 * dtype.itemsize}")
+        if kind[0] == "i":
+            return bits
+        return self.e.new(f"bitcast i{8 * dtype.itemsize} {bits} to {kind}")
 
     def _scalar(self, p, refs, dtype, extra, group):
         return self.numbers[extra]
@@ -448,6 +456,7 @@ class Kernel:
         self.branch(goes_on)
 
 
+OWN = frozenset("load store gather scatter const argument scalar index fold".split())
 NUMBERS = (
     lambda text: text == "True",
     lambda text: int(float(text)) if "." in text else int(text),
