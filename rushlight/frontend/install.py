@@ -319,20 +319,25 @@ def _general_code():
 
 
 def _key_of(args, kwargs):
-    return (
-        *[_type_of(a) for a in args],
-        *[(k, _type_of(v)) for k, v in kwargs.items()],
-    )
+    if not kwargs and len(args) == 1:
+        return args[0].__class__
+    types_of = tuple([_type_of(a) for a in args])
+    return types_of + tuple([(k, _type_of(v)) for k, v in kwargs.items()]) if kwargs else types_of
 
 
 def _picking_code():
     def generated(*args, **kwargs):
-        if kwargs or len(args) > 2 or not args:
-            key = key_of(args, kwargs)  # noqa: F821
-        elif len(args) == 1:  # the most common calls without a loop
-            key = args[0].__class__
-        else:
-            key = args[0].__class__, type_of(args[1])  # noqa: F821
+        if not kwargs and len(args) == 1:  # the most common calls without a loop
+            (a,) = args
+            pick = picks.get(a.__class__)  # noqa: F821
+            if pick is not None:
+                return pick(a)
+        elif not kwargs and len(args) == 2:
+            a, b = args
+            pick = picks.get((a.__class__, type_of(b)))  # noqa: F821
+            if pick is not None:
+                return pick(a, b)
+        key = key_of(args, kwargs)  # noqa: F821
         pick = picks.get(key)  # noqa: F821
         return first(args, kwargs, key) if pick is None else pick(*args, **kwargs)  # noqa: F821
 

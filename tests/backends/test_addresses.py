@@ -11,7 +11,7 @@ pytest.importorskip("llvmlite")
 
 ASKED = """
 import rushlight.engine.backends.cpu.address as a
-a.handle, a.HANDLE_OFFSET, a.address = a._by_ctypes, -1, a._by_ctypes
+a.READABLE, a.hand_over, a.address = False, a._listed, a._by_ctypes
 import rushlight as torch
 x = torch.arange(1000.0)
 assert ((x * x).sum() + x.max()).item() == (x.numpy() ** 2).sum() + 999.0

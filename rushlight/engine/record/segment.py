@@ -61,6 +61,7 @@ class Segment:
         "scalars",
         "bound",
         "arrays",
+        "opaque",
         "written",
         "count",
         "lines",
@@ -78,6 +79,7 @@ class Segment:
         self.bound, self.arrays = [], []  # storages with memory, and that memory
         self.written, self.lines = {}, {}
         self.count = self.nbytes = 0
+        self.opaque = False  # is some of that memory opaque?
 
 
 class ThreadState:
@@ -140,6 +142,8 @@ def bind(segment, storage, dtype):
     segment.events.append(_binds.get(key) or _interned(_binds, key, (Bind(dtype, size),)))
     segment.bound.append(storage)
     segment.arrays.append(array)
+    if array.__class__ is OpaqueBuffer:
+        segment.opaque = True
     segment.refs.append(None)
     storage.slot = segment.count
     segment.count += 1
@@ -217,7 +221,7 @@ def flush(segment=None):
         raise RuntimeError("a value is read, or too much is recorded, where nothing runs")
     with _lock:
         events, scalars, lines = segment.events, segment.scalars, segment.lines
-        bound, arrays = segment.bound, segment.arrays
+        bound, arrays, opaque = segment.bound, segment.arrays, segment.opaque
         alive, wanted, updates = _wanted(segment)
         segment.clear()
         for storage in bound:
@@ -225,8 +229,9 @@ def flush(segment=None):
         for storage in alive:
             storage.segment = None
         plan = _plan(tuple(events), wanted, updates, lines)
-        given = [a.fetch() if a.__class__ is OpaqueBuffer else a for a in arrays]
-        for storage, array in zip(alive, plan.run(given, scalars)):  # noqa: B905 (costs here)
+        if opaque:
+            arrays = [a.fetch() if a.__class__ is OpaqueBuffer else a for a in arrays]
+        for storage, array in zip(alive, plan.run(arrays, scalars)):  # noqa: B905 (costs here)
             if storage.array is None and storage.device.type != "opaque":
                 storage.array = array
             else:
@@ -266,7 +271,7 @@ def _plan(events, wanted, updates, lines):
         _plans[key] = plan
         while len(_plans) > PLAN_LIMIT:
             _plans.popitem(last=False)
-    else:
+    elif len(_plans) > PLAN_LIMIT // 2:  # before, nobody asks which is oldest
         _plans.move_to_end(key)
     return plan
 

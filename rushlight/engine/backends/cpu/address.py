@@ -7,7 +7,6 @@ import sys
 import numpy as np
 
 SMALL = 1 << 13  # bytes below which alignment saves less than it costs
-_DATA = object.__basicsize__  # NumPy's C interface: the data pointer follows the object header
 
 
 def _words():
@@ -16,7 +15,7 @@ def _words():
 
 
 def _by_struct(array):
-    return _memory[(id(array) + _DATA) >> 3]
+    return _memory[(id(array) + DATA) >> 3]
 
 
 def _by_ctypes(array):
@@ -24,17 +23,28 @@ def _by_ctypes(array):
 
 
 def _readable():
-    """Is the data pointer seen where NumPy's C interface has it (CPython)?"""
+    """Are the pointers seen where CPython and NumPy's C interface have them?"""
     probes = [np.empty(n, np.uint8) for n in (1, 100, 5000)]
     probes += [probes[2][7:], np.frombuffer(b"0123456789", np.uint8)]
-    return all(_by_struct(a) == _by_ctypes(a) for a in probes)
+    items = _memory[(id(probes) + ITEMS) >> 3]
+    listed = [_memory[(items >> 3) + k] for k in range(len(probes))]
+    return listed == list(map(id, probes)) and all(_by_struct(a) == _by_ctypes(a) for a in probes)
 
 
+def _listed(arrays):
+    """The address of a table of their addresses, good until the next call."""
+    _table[:] = [np.array(list(map(_by_ctypes, arrays)), np.int64)]
+    return _by_ctypes(_table[0])
+
+
+DATA = object.__basicsize__  # offset of an array's data pointer in its object
+ITEMS = tuple.__basicsize__  # offset of the pointer to a list's items: it follows their number
 _memory = _words() if sys.maxsize > 1 << 32 else memoryview(b"")
+_table: list = []
 READABLE = sys.implementation.name == "cpython" and sys.maxsize > 1 << 32 and _readable()
 address = _by_struct if READABLE else _by_ctypes
-# What a program's table is filled with, and where from there the address is read (-1: it is it).
-handle, HANDLE_OFFSET = (id, _DATA) if READABLE else (_by_ctypes, -1)
+# What native code is given of a list of arrays: the list, or (where it cannot be read) a table.
+hand_over = id if READABLE else _listed
 
 
 def aligned_empty(size, np_dtype, align=64):

@@ -8,7 +8,7 @@ import platform
 import threading
 
 from ...runtime import cache
-from .address import HANDLE_OFFSET
+from .address import DATA, ITEMS, READABLE
 from .expressions import FIRST_LOOP
 from .vmath import module_text
 
@@ -18,14 +18,18 @@ attributes #0 = {{ nounwind "prefer-vector-width"="{width}" }}
 !2 = distinct !{{}}
 !3 = !{{!"llvm.loop.parallel_accesses", !2}}
 """
-_DATA_AT = f"""%data.at = getelementptr i8, ptr %handle, i64 {HANDLE_OFFSET}
+# How native code finds the arrays it is handed: in the items of a list, each an array's object, or
+# in a table of addresses.
+_ITEMS = f"""%items.at = getelementptr i8, ptr %given, i64 {ITEMS}
+  %items = load ptr, ptr %items.at"""
+_DATA = f"""%data.at = getelementptr i8, ptr %item, i64 {DATA}
   %data = load ptr, ptr %data.at"""
-_DATA = _DATA_AT if HANDLE_OFFSET >= 0 else "%data = getelementptr i8, ptr %handle, i64 0"
-# The table interpreter: code = [handles, their number, count, (function, arguments) ..].
-# First it reads from each handle (an array object) the address that goes into the table, entry 1
-# and on.  It stops where a check failed (cell 0 of table entry 0).
+_SAME = "%{0} = getelementptr i8, ptr %{1}, i64 0"
+# The table interpreter: code = [number of arrays, count, (function, arguments) ..].
+# First the address of every array goes into the table, entry 1 and on.  It stops where a check
+# failed (cell 0 of table entry 0).
 RUNNER = """
-@staged = internal global [2 x ptr] zeroinitializer
+@staged = internal global [3 x ptr] zeroinitializer
 define ptr @NAME_stage() {
   ret ptr @staged
 }
@@ -34,25 +38,26 @@ entry:
   %code = load ptr, ptr @staged
   %second = getelementptr ptr, ptr @staged, i64 1
   %tab = load ptr, ptr %second
-  %handles = load ptr, ptr %code
-  %size.at = getelementptr i64, ptr %code, i64 1
-  %size = load i64, ptr %size.at
+  %third = getelementptr ptr, ptr @staged, i64 2
+  %given = load ptr, ptr %third
+  ITEMS
+  %size = load i64, ptr %code
   br label %read
 read:
-  %h = phi i64 [0, %entry], [%h.next, %read]
-  %handle.at = getelementptr ptr, ptr %handles, i64 %h
-  %handle = load ptr, ptr %handle.at
-  READ
-  %h.next = add i64 %h, 1
-  %slot = getelementptr ptr, ptr %tab, i64 %h.next
+  %k = phi i64 [0, %entry], [%k.next, %read]
+  %item.at = getelementptr ptr, ptr %items, i64 %k
+  %item = load ptr, ptr %item.at
+  DATA
+  %k.next = add i64 %k, 1
+  %slot = getelementptr ptr, ptr %tab, i64 %k.next
   store ptr %data, ptr %slot
-  %unread = icmp ult i64 %h.next, %size
+  %unread = icmp ult i64 %k.next, %size
   br i1 %unread, label %read, label %ready
 ready:
   %cells = load ptr, ptr %tab
-  %count.at = getelementptr i64, ptr %code, i64 2
+  %count.at = getelementptr i64, ptr %code, i64 1
   %count = load i64, ptr %count.at
-  %first = getelementptr i64, ptr %code, i64 3
+  %first = getelementptr i64, ptr %code, i64 2
   br label %next
 next:
   %i = phi i64 [0, %ready], [%n, %next]
@@ -71,7 +76,10 @@ next:
 done:
   ret void
 }
-""".replace("READ", _DATA)
+"""
+RUNNER = RUNNER.replace("ITEMS", _ITEMS if READABLE else _SAME.format("items", "given")).replace(
+    "DATA", _DATA if READABLE else _SAME.format("data", "item")
+)
 
 
 class Jit:
@@ -111,7 +119,7 @@ class Jit:
         self.run_holding_gil = ctypes.PYFUNCTYPE(None)(address)
         stage = self.engine.get_function_address(self._name(RUNNER) + "_stage")
         place = ctypes.CFUNCTYPE(ctypes.c_void_p)(stage)()
-        self.staged = memoryview((ctypes.c_int64 * 2).from_address(place)).cast("B").cast("q")
+        self.staged = memoryview((ctypes.c_int64 * 3).from_address(place)).cast("B").cast("q")
 
     def _name(self, text):
         return "k" + cache.key_of(text, self.cpu, self.features, self.version)

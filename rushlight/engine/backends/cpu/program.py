@@ -1,14 +1,12 @@
 """A compiled graph: kernels in a table, host steps between them, buffers packed into one arena."""
 
-import struct
-
 import numpy as np
 
 from ...base import config, dtypes
 from ...base.shapes import numel
 from ...schedule import HostStep, expand, plan_memory, schedule
 from ...schedule.maps import base
-from .address import address, aligned_empty, allocation, handle
+from .address import address, aligned_empty, allocation, hand_over
 from .expressions import supported
 from .jit import jit
 from .loops import arguments, collapse, structure
@@ -40,9 +38,6 @@ class Program:
         self.returns_fresh = self.memory.plan == fresh
         self.table = np.zeros(2 + len(graph.inputs) + len(self.results), np.int64)
         self.table[0] = address(self.cells)
-        self.handle_table = np.zeros(self.table.size - 1, np.int64)
-        self.handles = memoryview(self.handle_table)
-        self.fill = struct.Struct(f"{self.handle_table.size}q").pack_into
         self.segments = self._segments(self.memory.steps)
         self.has_host = any(isinstance(s, HostStep) for s in self.segments)
 
@@ -65,7 +60,7 @@ class Program:
                 out[-1].add(addresses[id(step)], args, numel(step.shape) * len(step.body))
         for segment in out:
             if isinstance(segment, _Native):
-                segment.finish(self.table, self.handle_table)
+                segment.finish(self.table)
         return out
 
     def _compile(self, nests, kernels):
@@ -91,17 +86,18 @@ class Program:
                 cell[0] = value
         arena = _arena(self.memory.arena_bytes)
         outputs = [empty(n, d) for empty, n, d in self.results]
-        self.fill(self.handles, 0, *map(handle, (arena, *arrays, *outputs)))
+        buffers = [arena, *arrays, *outputs]
+        handed = hand_over(buffers)
         if not self.has_host:
             for segment in self.segments:
-                segment.run()
+                segment.run(handed)
         else:
-            self._run_both((None, arena, *arrays, *outputs), scalars)
+            self._run_both(buffers, handed, scalars)
         if self.status[0]:
             self._fail()
         return outputs if self.returns_fresh else self._returned(arrays, outputs)
 
-    def _run_both(self, buffers, scalars):
+    def _run_both(self, buffers, handed, scalars):
         """Kernels, and host steps between them; a failed check ends the run."""
         env = {
             index: np.asarray(s, d)
@@ -111,7 +107,7 @@ class Program:
             if isinstance(segment, HostStep):
                 self._host(segment, buffers, env)
             else:
-                segment.run()
+                segment.run(handed)
                 if self.status[0]:
                     return
 
@@ -161,7 +157,8 @@ class Program:
         if 0 in v.shape:
             return np.empty(v.shape, v.dtype.np)
         entry, offset = self.memory.place(base(v))
-        flat = buffers[entry].view(np.uint8) if entry == 1 else buffers[entry]
+        flat = buffers[entry - 1]
+        flat = flat.view(np.uint8) if entry == 1 else flat
         if entry == 1:
             flat = flat[offset : offset + numel(v.shape) * v.dtype.itemsize].view(v.dtype.np)
         elif flat.dtype != v.dtype.np:
@@ -182,11 +179,11 @@ class _Native:
         self.flat += args
         self.work += work
 
-    def finish(self, table, handles):
+    def finish(self, table):
         """Lay out the code the table interpreter reads."""
         self.args = np.array(self.flat, np.int64)
         base_address = address(self.args)
-        code = [address(handles), handles.size, len(self.addresses)]
+        code = [table.size - 1, len(self.addresses)]
         for function, start in zip(self.addresses, self.starts, strict=True):
             code += [function, base_address + 8 * start]
         self.code = np.array(code, np.int64)
@@ -194,9 +191,10 @@ class _Native:
         self.staged = jit().staged
         self.call = jit().run_holding_gil if self.work < SMALL_WORK else jit().run
 
-    def run(self):
-        """Run the kernels, or those up to a failed check."""
-        self.staged[0], self.staged[1] = self.address, self.table
+    def run(self, handed):
+        """Run the kernels, or those up to a failed check, on the arrays handed over."""
+        staged = self.staged
+        staged[0], staged[1], staged[2] = self.address, self.table, handed
         self.call()
 
 
