@@ -137,7 +137,7 @@ def reduce_tensor(t) -> tuple:
 def _reduce_plain(t) -> tuple:
     if str(t.layout) != "torch.strided":
         return _rebuild_sparse_tensor, (t.layout, _sparse_parts(t))
-    size, stride = tuple(t.shape), tuple(t.stride())
+    size, stride = tuple([*t.shape]), tuple([*t.stride()])  # new objects: pickle writes each
     if t.device.type == "meta":
         return _rebuild_meta_tensor_no_storage, (t.dtype, size, stride, t.requires_grad)
     t = t.resolve_conj().resolve_neg() if t.is_conj() or t.is_neg() else t

@@ -711,3 +711,13 @@ def test_missing_classes_say_so():
     quantized = b"\x80\x02ctorch._utils\n_rebuild_qtensor\n)R."
     with pytest.raises(NotImplementedError, match="quantized"):
         torch.load(archive(quantized))
+
+
+def test_strides_are_written_however_they_are_shared():
+    """Metadata of many tensors may hold one tuple, which pickle would refer back to."""
+    first = torch.zeros(3)
+    second = torch.zeros(5).as_strided((3,), first.stride(), 1)
+    assert second.stride() == (1,)
+    parts = [pickle.dumps(t.__reduce_ex__(2)[1][2:4]) for t in (first, second)]
+    assert parts[0] == parts[1]
+    assert first.__reduce_ex__(2)[1][3] is not second.__reduce_ex__(2)[1][3]
