@@ -205,7 +205,7 @@ def attach(mine, call, tensors, scalars, outs):
     if of_inputs:
         plain = not mine.saved_hooks
         for i in of_inputs:
-            t = tensors[i]
+            t = tensors[i] if i >= call.snapshots else tensors[i].detach().clone()
             if t._inference:
                 refuse_inference()
             saved[i] = (t, t._vc.version) if plain else Saved(t)

@@ -34,6 +34,7 @@ class Call:
         "listed",
         "device",
         "float_inputs",
+        "snapshots",
         "unordered",
         "single",
         "usual",
@@ -68,6 +69,7 @@ class Call:
         self.usual = self.single and device.type != "meta"
         self.records = self._recorded() if op is None or op.differentiable else ()
         self.differentiable = any(self.records)
+        self.snapshots = 0  # so many operands are saved as they are: PyTorch saves masks of them
         self.float_inputs = tuple(m.dtype.category >= dtypes.FLOAT for m in metas)
 
     def __repr__(self):
@@ -108,6 +110,7 @@ class Call:
                 self.listed,
                 self.device,
             )
+            found.float_inputs, found.snapshots = self.float_inputs, self.snapshots
         return found
 
     def derivative(self, needs, given):
@@ -146,6 +149,7 @@ class Call:
         if self.op is not None and self.op.masks:
             saved = len(metas) - len(given)
             call.float_inputs = (False,) * saved + call.float_inputs[saved:]
+            call.snapshots = saved
         return d, call
 
 
