@@ -165,7 +165,7 @@ def finish_all(call, tensors, scalars):
     if call.device is META:
         storages = [Storage(m.dtype, m.numel, m.device) for m in call.out_metas]
     else:
-        storages = record_call(mine.segment, call, tensors, scalars)
+        storages = record_call(call, tensors, scalars)
     outs = list(map(wrap, storages, call.out_metas))
     if mine.inference:
         for t in outs:

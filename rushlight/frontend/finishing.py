@@ -22,13 +22,13 @@ def finish{n}(call, {tensors}, scalars):
 """
 _OPERAND = """
     storage = {t}._st
-    if storage.segment is not segment:
+    if storage.segment is segment:
+        slot_{t} = storage.slot
+    else:
         now = storage.immediate or now
-        bind(segment, storage, {t}._meta.plain.dtype)
-    slot_{t} = storage.slot
+        slot_{t} = bind(segment, storage, {t}._meta.plain.dtype)
 """
 _TAIL = """
-    segment.events.append((call, {places}))
     if scalars:
         segment.scalars.extend(scalars)
     slot, meta = segment.count, call.out_metas[0]
@@ -41,9 +41,11 @@ _TAIL = """
     segment.count = slot + 1
     segment.nbytes += call.out_bytes
     if call.unordered:
-        segment.lines[len(segment.events) - 1] = user_line()
-    if now or slot > MAX_SLOTS or segment.nbytes > MAX_PENDING_BYTES:
-        flush(segment)
+        segment.lines[len(segment.events)] = user_line()
+    segment.events.append((call, {places}))
+    if now or slot > segment.limit or segment.nbytes > MAX_PENDING_BYTES:
+        if not settle(segment, slot):
+            return finish{n}(call, {tensors}, scalars)
     result = _new(Tensor)
     result._st = result._vc = storage
     result._off, result._meta = 0, meta

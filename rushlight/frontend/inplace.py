@@ -123,7 +123,7 @@ def overwrite(target, value):
     """`target` takes the values of a result of its shape and dtype, outside of any graph (running
     statistics)."""
     if target._meta.plain.device.type != "meta":
-        record_write(target, value._st, value._meta.plain, state.mine.segment)
+        record_write(target, value._st, value._meta.plain)
     target._vc.version += 1
 
 
@@ -157,9 +157,8 @@ def write(target, call, tensors, scalars):
     """Record the call and the write of its result; counts a version."""
     meta = target._meta.plain
     if meta.device.type != "meta":
-        segment = state.mine.segment
-        (storage,) = record_call(segment, call, tensors, scalars)
-        record_write(target, storage, call.out_metas[0], segment)
+        (storage,) = record_call(call, tensors, scalars)
+        record_write(target, storage, call.out_metas[0])
     target._vc.version += 1
 
 

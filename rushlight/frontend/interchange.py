@@ -5,7 +5,7 @@ import numpy as np
 from ..engine.base import dtypes, shapes
 from ..engine.base.device import cpu
 from ..engine.base.meta import meta_of
-from ..engine.record.segment import realise
+from ..engine.record.segment import expose
 from ..engine.runtime.storage import Storage
 from .creation import as_device, as_dtype, from_data, tensor
 from .tensor import Tensor, wrap
@@ -14,8 +14,7 @@ from .tensor import Tensor, wrap
 def export(t):
     """Make the storage's memory visible outside: pending work runs, and from now on nothing
     waits."""
-    realise(t._st)
-    t._st.immediate = True
+    expose(t._st)
 
 
 def numpy(self, *, force=False):

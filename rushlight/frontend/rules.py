@@ -9,6 +9,7 @@ from ..engine.record.rule import Untraceable, trace
 from .tensor import wrap
 
 LIMIT = 10_000
+_ABSENT = object()
 _known: dict = {}  # (function, metas, classes of the numbers) -> Rule, or None
 
 
@@ -29,14 +30,15 @@ def run_rule(function, tensors, numbers):
     rule = None
     if not (mine.grad or mine.function_modes or config.EAGER) and _apart(tensors):
         key = (function, tuple([t._meta for t in tensors]), tuple([n.__class__ for n in numbers]))
-        rule = _known[key] if key in _known else _remember(key, numbers)
+        rule = _known.get(key, _ABSENT)
+        if rule is _ABSENT:
+            rule = _remember(key, numbers)
     if rule is None:
         function(*tensors, *numbers)
         return
-    segment = mine.segment
-    storages = record_call(segment, rule.call, tensors, numbers)
+    storages = record_call(rule.call, tensors, numbers)
     for (i, meta, versions), storage in zip(rule.writes, storages, strict=True):
-        record_write(tensors[i], storage, meta, segment)
+        record_write(tensors[i], storage, meta)
         tensors[i]._vc.version += versions
 
 

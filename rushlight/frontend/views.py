@@ -11,7 +11,7 @@ from ..engine.ir.graph import Graph
 from ..engine.ir.primitives import PRIMITIVES
 from ..engine.record import state
 from ..engine.record.call import Call, call_of
-from ..engine.record.segment import realise
+from ..engine.record.segment import expose
 from .arguments import static
 from .dispatch import OpNode, remember
 from .graph import edge
@@ -99,8 +99,7 @@ def finish_view(view, source):
     op = view.op
     base = 0 if op.absolute else source._off
     if op.seen_as is not None:  # memory that is seen as two dtypes is read and written at once
-        realise(source._st)
-        source._st.immediate = True
+        expose(source._st)
     if not op.multi:
         return link(source, view.metas[0], base + view.shifts[0], made, node)
     made = "multi" if made == "default" else made

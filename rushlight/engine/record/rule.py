@@ -5,13 +5,15 @@ from the program, and made into a Call of their own; from then on a parameter co
 one write per tensor, however many operators the rule has.
 """
 
+import numpy as np
+
 from ..base.dtypes import float64
 from ..ir.graph import Graph
 from ..ir.primitives import PRIMITIVES
 from ..runtime.storage import Storage
 from .call import Call
 from .plan import Slot, replay
-from .segment import Segment, state
+from .segment import Segment, release, state
 
 INPUT, SCALAR = PRIMITIVES["input"], PRIMITIVES["scalar"]
 
@@ -42,15 +44,19 @@ def trace(function, metas, numbers, wrap):
         raise Untraceable("tensors that are not dense in memory of the CPU")
     if any(n.__class__ is not float for n in numbers):
         raise Untraceable("numbers that are not floats")
-    storages = [Storage(m.dtype, m.numel, m.device) for m in metas]
+    storages = [Storage(m.dtype, m.numel, m.device, np.empty(m.numel, m.dtype.np)) for m in metas]
     tensors = [wrap(s, m) for s, m in zip(storages, metas, strict=True)]
     given = [n * 1.0 for n in numbers]  # objects of their own: where each goes is seen by identity
-    segment = _recorded(function, tensors, given)
-    return _rule(function, segment, storages, metas, given)
+    segment = Segment(runs=False)
+    try:
+        _record(segment, function, tensors, given)
+        return _rule(function, segment, storages, metas, given)
+    finally:
+        release(segment)  # tensors that are not arguments were bound to it too
 
 
-def _recorded(function, tensors, numbers):
-    mine, segment = state.mine, Segment(runs=False)
+def _record(segment, function, tensors, numbers):
+    mine = state.mine
     outer, mine.segment = mine.segment, segment
     try:
         function(*tensors, *numbers)
@@ -60,7 +66,6 @@ def _recorded(function, tensors, numbers):
         mine.segment = outer
     if not segment.events:
         raise Untraceable("nothing was recorded, or it ran at once")
-    return segment
 
 
 def _rule(function, segment, storages, metas, given):

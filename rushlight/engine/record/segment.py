@@ -5,10 +5,18 @@ An event is a tuple: an interned head, then (slot, offset) per tensor operand.  
     Bind    memory that exists already, bound to the next slot
     Write   a strided sub-range of a storage replaced; the storage's next value takes the next slot
 so equal programs give equal tapes, and a tape with its set of wanted slots finds its plan.
+
+Any thread may flush any segment.  The owner appends without a lock: an operator first adds what
+belongs to its event and the event last, which is when the event counts.  Who flushes seals the
+segment (`limit` = SEALED) and takes the events there are; an owner that finds its segment sealed
+when it has appended asks whether its event was among them, and else records it again (`settle`).
+A storage goes from one segment to another under a lock.  docs/decisions/0003-threads.md says more.
 """
 
+import os
 import sys
 import threading
+import time
 import weakref
 from collections import OrderedDict
 from typing import Any
@@ -20,6 +28,7 @@ from . import plan as plans
 
 _new, _ref = object.__new__, weakref.ref
 MAX_SLOTS = 4096
+SEALED = -1  # the limit of a segment that takes no more events
 MAX_PENDING_BYTES = 1 << 28
 PLAN_LIMIT = 512
 
@@ -53,7 +62,7 @@ def _interned(table, key, made):
 
 
 class Segment:
-    """Events not yet executed, of one thread."""
+    """Events not yet executed, of one thread; it is flushed once."""
 
     __slots__ = (
         "events",
@@ -62,24 +71,26 @@ class Segment:
         "bound",
         "arrays",
         "opaque",
+        "guests",
         "written",
         "count",
         "lines",
         "nbytes",
         "runs",
+        "limit",
+        "taken",
+        "__weakref__",
     )
 
     def __init__(self, runs=True):
         self.runs = runs  # False: recorded only to be read (record/rule.py)
-        self.clear()
-
-    def clear(self):
-        """Start anew; whoever holds the old lists keeps them."""
         self.events, self.refs, self.scalars = [], [], []  # refs: per slot, weakly, who has it
         self.bound, self.arrays = [], []  # storages with memory, and that memory
+        self.guests = {}  # of the bound, those that are at home in another segment: their slots
         self.written, self.lines = {}, {}
         self.count = self.nbytes = 0
         self.opaque = False  # is some of that memory opaque?
+        self.limit = MAX_SLOTS  # a record that fills a slot beyond flushes
 
 
 class ThreadState:
@@ -108,6 +119,8 @@ class _State(threading.local):
     are read and set on `state` itself."""
 
     def __init__(self):
+        if _alone:
+            _part()
         self.mine = ThreadState()
 
 
@@ -123,50 +136,128 @@ def _forward(name):
 
 for _field in ThreadState.__slots__:
     setattr(_State, _field, _forward(_field))
+_alone = False
 state: Any = _State()
-_lock = threading.RLock()
+_alone = True  # has one thread only recorded anything?  Then it takes no locks
+_lock = threading.RLock()  # who runs a plan: plans, programs and their arena are for one at a time
+_joining = threading.RLock()  # who gives a storage to a segment; held for moments only
+_parting = threading.Lock()
+_locked = False  # are segments and storages changed under _joining?
+_borrowers: tuple = ()  # the segments with guests, weakly
 _plans: OrderedDict = OrderedDict()
 counters = {"flushes": 0, "plans": 0}
 
+if hasattr(os, "register_at_fork"):  # a child must not inherit what another thread holds
+    for _held in (_joining, _lock):  # the one registered last is taken first
+        os.register_at_fork(
+            before=_held.acquire, after_in_parent=_held.release, after_in_child=_held.release
+        )
+
+
+def _part():
+    """A second thread records: from now on locks are taken.  It goes on when the first one has left
+    what it entered without."""
+    global _alone, _locked
+    with _parting:
+        if _alone:
+            _locked = True
+            while any(map(_is_recording, sys._current_frames().items())):
+                time.sleep(0)
+            _alone = False
+
+
+def _is_recording(thread_and_frame):
+    thread, frame = thread_and_frame
+    while frame is not None and thread != threading.get_ident():
+        if frame.f_code in (bind.__code__, record_write.__code__):
+            return True
+        frame = frame.f_back
+    return False
+
 
 def bind(segment, storage, dtype):
-    """Give realised memory a slot in this segment (pending work of another segment runs first);
-    immediate memory may be seen as another dtype."""
-    if storage.segment is not None and storage.segment is not segment:
-        flush(storage.segment)
-    array, size = storage.array, storage.size
+    """The slot of realised memory in this segment (what another segment has pending on it runs
+    first); immediate memory may be seen as another dtype."""
+    if _locked or storage.segment is not None:
+        return _bind_locked(segment, storage, dtype)
+    slot = _append_bind(segment, storage, dtype)
+    if not storage.immediate:
+        storage.segment, storage.slot = segment, slot
+    return slot
+
+
+def _bind_locked(segment, storage, dtype):
+    with _joining:
+        if segment.limit == SEALED:
+            return 0  # the record will be made again
+        home = storage.segment
+        if home is None or home.refs[storage.slot] is None:  # its memory is its value
+            return _bind_shared(segment, storage, dtype)
+    flush(home)
+    return _bind_locked(segment, storage, dtype)
+
+
+def _append_bind(segment, storage, dtype):
+    array = storage.array
+    if array is None:
+        _refuse_missing()
     if storage.dtype is not dtype:
         array = array.view(dtype.np)
-        size = array.size
-    key = (dtype, size)
-    segment.events.append(_binds.get(key) or _interned(_binds, key, (Bind(dtype, size),)))
+    key = dtype, array.size
     segment.bound.append(storage)
     segment.arrays.append(array)
     if array.__class__ is OpaqueBuffer:
         segment.opaque = True
     segment.refs.append(None)
-    storage.slot = segment.count
-    segment.count += 1
-    if not storage.immediate:
-        storage.segment = segment
+    segment.events.append(_binds.get(key) or _interned(_binds, key, (Bind(*key),)))
+    slot = segment.count
+    segment.count = slot + 1
+    return slot
 
 
-def record_call(segment, call, tensors, scalars):
+def _bind_shared(segment, storage, dtype):
+    """Memory that may be at home in another segment: then this one is noted, for a write must
+    flush both."""
+    global _borrowers
+    slot = segment.guests.get(storage)
+    if slot is None:
+        slot = _append_bind(segment, storage, dtype)
+    if storage.segment is not None:
+        if not segment.guests:
+            _borrowers = (*[ref for ref in _borrowers if ref() is not None], _ref(segment))
+        segment.guests[storage] = slot
+    elif not storage.immediate:
+        storage.segment, storage.slot = segment, slot
+    return slot
+
+
+def _holders(storage, besides=None):
+    """The segments with events on this storage's memory."""
+    found = [storage.segment, *[ref() for ref in _borrowers]]
+    return [
+        s
+        for s in found
+        if s is not None and s is not besides and (s is found[0] or storage in s.guests)
+    ]
+
+
+def record_call(call, tensors, scalars):
     """Append a call; returns its result storages."""
+    segment = state.mine.segment
     row = [call]
     immediate = config.EAGER
     for t in tensors:
         storage = t._st
-        if storage.segment is not segment:
+        if storage.segment is segment:
+            row.append(storage.slot)
+        else:
             immediate = storage.immediate or immediate
-            bind(segment, storage, t._meta.plain.dtype)
-        row.append(storage.slot)
+            row.append(bind(segment, storage, t._meta.plain.dtype))
         row.append(t._off)
-    segment.events.append(tuple(row))
     if scalars:
         segment.scalars.extend(scalars)
     outs = []
-    slot = segment.count
+    first = slot = segment.count
     for meta in call.out_metas:
         storage = _new(Storage)
         storage.array = storage.owner = None
@@ -179,72 +270,159 @@ def record_call(segment, call, tensors, scalars):
     segment.count = slot
     segment.nbytes += call.out_bytes
     if call.unordered:
-        segment.lines[len(segment.events) - 1] = user_line()
-    if immediate or slot > MAX_SLOTS or segment.nbytes > MAX_PENDING_BYTES:
-        flush(segment)
+        segment.lines[len(segment.events)] = user_line()
+    segment.events.append(tuple(row))
+    full = immediate or slot > segment.limit or segment.nbytes > MAX_PENDING_BYTES
+    if full and not settle(segment, first):
+        return record_call(call, tensors, scalars)
     return outs
 
 
-def record_write(target, value_storage, value_meta, segment):
+def settle(segment, slot):
+    """Flush after a record.  Was the event that fills `slot` in time?  Else another thread had
+    sealed the segment before, and the caller records again."""
+    flush(segment)
+    return slot < segment.taken
+
+
+def record_write(target, value_storage, value_meta):
     """`target`'s view of its storage becomes the value; pending like everything else."""
-    storage = target._st
-    meta = target._meta.plain
-    if storage.segment is not segment:
-        bind(segment, storage, meta.dtype)
-    if value_storage.segment is not segment:
-        old = storage.slot
-        bind(segment, value_storage, value_meta.dtype)
-        value_slot = value_storage.slot
-        if value_storage is storage:
-            storage.slot = old
-    else:
-        value_slot = value_storage.slot
+    storage, meta = target._st, target._meta.plain
     head = _writes.get((meta, value_meta)) or _interned(
         _writes, (meta, value_meta), Write(meta, value_meta)
     )
-    segment.events.append((head, storage.slot, target._off, value_slot, 0))
+    segment = state.mine.segment
+    slot, value_slot = storage.slot, value_storage.slot
+    if storage.segment is not segment:
+        slot = bind(segment, storage, meta.dtype)
+    if value_storage.segment is not segment:
+        value_slot = bind(segment, value_storage, value_meta.dtype)
+    elif value_storage is storage:
+        value_slot = slot
+    event = head, slot, target._off, value_slot, 0
+    if not _locked and not _borrowers:
+        _append_write(segment, storage, event)
+    elif others := _write_alone(segment, storage, event):
+        for other in others:
+            flush(other)
+        record_write(target, value_storage, value_meta)
+        return
+    if storage.immediate or value_storage.immediate or config.EAGER:
+        flush(segment)
+
+
+def _write_alone(segment, storage, event):
+    """Append a write, or return the segments to flush before: those that read the memory, or this
+    one where it is sealed."""
+    with _joining:
+        others = _holders(storage, segment)
+        if not others and segment.limit == SEALED:
+            return [segment]
+        if not others:
+            _append_write(segment, storage, event)
+        return others
+
+
+def _append_write(segment, storage, event):
     storage.slot = slot = segment.count
     segment.refs.append(_ref(storage))
     if storage.immediate:
         segment.written[slot] = storage
     segment.count = slot + 1
-    if storage.immediate or value_storage.immediate or config.EAGER:
-        flush(segment)
+    segment.events.append(event)
 
 
 def flush(segment=None):
-    """Execute the segment: everything still referenced gets memory; the tape is empty again."""
-    segment = segment or state.mine.segment
-    if not segment.events:
+    """Execute the segment: everything still referenced gets memory, and its thread starts a new
+    one.  Where another thread is at that, wait for it."""
+    mine = state.mine
+    if segment is None:
+        segment = mine.segment
+    if not segment.events and segment.limit != SEALED:
         return
     if not segment.runs:
         raise RuntimeError("a value is read, or too much is recorded, where nothing runs")
     with _lock:
-        events, scalars, lines = segment.events, segment.scalars, segment.lines
-        bound, arrays, opaque = segment.bound, segment.arrays, segment.opaque
-        alive, wanted, updates = _wanted(segment)
-        segment.clear()
-        for storage in bound:
-            storage.segment = None
-        for storage in alive:
-            storage.segment = None
-        plan = _plan(tuple(events), wanted, updates, lines)
-        if opaque:
+        own = segment is mine.segment
+        if own:
+            mine.segment = Segment()
+        if segment.limit == SEALED:
+            return
+        if not own:
+            _flush_foreign(segment)
+            return
+        segment.limit, segment.taken = SEALED, segment.count
+        _execute(segment, tuple(segment.events), segment.refs, segment.scalars)
+
+
+def _flush_foreign(segment):
+    """The thread of this segment may be about to add an event, and hold the segment for long."""
+    with _joining:
+        segment.limit = SEALED
+        events = tuple(segment.events)
+    segment.taken, numbers = _extent(events)
+    try:
+        _execute(segment, events, segment.refs[: segment.taken], segment.scalars[:numbers])
+    finally:
+        for held in (segment.events, segment.bound, segment.arrays, segment.guests):
+            held.clear()
+
+
+def _extent(events):
+    """(slots, scalars) of these events."""
+    slots = numbers = 0
+    for event in events:
+        head = event[0]
+        if head.__class__ is Bind or head.__class__ is Write:
+            slots += 1
+        else:
+            slots += len(head.out_metas)
+            numbers += len(head.graph.inputs) - len(head.metas)
+    return slots, numbers
+
+
+def _execute(segment, events, refs, scalars):
+    alive: Any = ()
+    try:
+        alive, wanted, updates = _wanted(segment, refs)
+        plan = _plan(events, wanted, updates, segment.lines)
+        arrays = segment.arrays
+        if segment.opaque:
             arrays = [a.fetch() if a.__class__ is OpaqueBuffer else a for a in arrays]
         for storage, array in zip(alive, plan.run(arrays, scalars)):  # noqa: B905 (costs here)
             if storage.array is None and storage.device.type != "opaque":
                 storage.array = array
             else:
                 _update(storage, array)
-    counters["flushes"] += 1
+        counters["flushes"] += 1
+    finally:
+        release(segment, alive)
 
 
-def _wanted(segment):
+def release(segment, alive=()):
+    """The segment is over: its storages are of no segment.  That comes after they have their
+    memory, for other threads go by it, and needs no lock: nobody else takes them from it."""
+    for storage in alive:
+        storage.segment = None
+    for storage in segment.bound:
+        if storage.segment is segment:
+            storage.segment = None
+    if segment.guests:
+        _dismiss(segment)
+
+
+def _dismiss(segment):
+    global _borrowers
+    with _joining:
+        _borrowers = tuple([ref for ref in _borrowers if ref() not in (None, segment)])
+
+
+def _wanted(segment, refs):
     """(storages still referenced, their slots, which of them are the next content of what bound
     memory)."""
     alive, wanted, updates, slot = [], [], (), 0
     written, positions = segment.written, None
-    for ref in segment.refs:
+    for ref in refs:
         if ref is not None:
             storage = ref()
             if storage is not None and (
@@ -301,15 +479,30 @@ def _same_memory(a, b):
 
 
 def realise(storage):
-    """The storage's memory, pending work done."""
-    if storage.segment is not None:
-        flush(storage.segment)
+    """The storage's memory, pending work done, also what others have recorded of reading it."""
+    if storage.segment is not None or _borrowers:
+        for segment in _holders(storage):
+            flush(segment)
     if storage.array is None:
-        raise RuntimeError(
-            "this tensor has no value: the operator that should have computed it, or "
-            "one before it, raised an error when it ran"
-        )
+        _refuse_missing()
     return storage.array
+
+
+def _refuse_missing():
+    raise RuntimeError(
+        "this tensor has no value: the operator that should have computed it, or "
+        "one before it, raised an error when it ran"
+    )
+
+
+def expose(storage):
+    """Something outside will see this memory: pending work runs, and from now on nothing waits."""
+    while True:
+        realise(storage)
+        with _joining:
+            if not _holders(storage):
+                storage.immediate = True
+                return
 
 
 def user_frame():

@@ -1,0 +1,313 @@
+"""Several threads at once give what one thread gives.
+
+The switch interval is so short that threads change places inside of the recorder; the tests whose
+order is fixed by joining need no luck.
+"""
+
+import contextlib
+import os
+import queue
+import random
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+import rushlight as torch
+
+ROUNDS = 60
+
+
+@pytest.fixture(autouse=True)
+def frequent_switches():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def together(*functions):
+    """Run each in a thread of its own, all starting at once; returns what they return."""
+    start, found, errors = threading.Barrier(len(functions)), [None] * len(functions), []
+
+    def run(i, function):
+        start.wait()
+        try:
+            found[i] = function()
+        except BaseException as error:  # noqa: BLE001 (the test raises it)
+            errors.append(error)
+
+    threads = [
+        threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(functions)
+    ]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(120)
+    if errors:
+        raise errors[0]
+    assert not any(t.is_alive() for t in threads), "a thread hangs"
+    return found
+
+
+def in_thread(function):
+    """What a function returns in a thread that then ends."""
+    return together(function)[0]
+
+
+# --------------------------------------------------------------------- work of each thread alone
+def train(seed, steps=8):
+    """A few steps of a small network; returns its parameters as lists."""
+    g = torch.Generator().manual_seed(seed)
+    first = torch.randn(6, 5, generator=g).requires_grad_()
+    second = torch.randn(5, 3, generator=g).requires_grad_()
+    x = torch.randn(4, 6, generator=g)
+    optimizer = torch.optim.SGD([first, second], lr=0.05, momentum=0.9)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = ((x @ first).tanh() @ second).square().mean()
+        loss.backward()
+        optimizer.step()
+    return first.tolist(), second.tolist()
+
+
+def test_threads_that_share_nothing():
+    wanted = [train(seed) for seed in range(4)]
+    for _ in range(ROUNDS // 10):
+        assert together(*[lambda s=s: train(s) for s in range(4)]) == wanted
+
+
+# ------------------------------------------------------------------------------ tensors handed on
+def test_values_are_read_while_their_thread_records_on():
+    made, done = [torch.zeros(3)], threading.Event()
+
+    def record():
+        x = made[0]
+        for i in range(3000):
+            x = x * 1 + 1
+            made.append(x.view(3)[:2] + i * 0)
+        done.set()
+
+    def read():
+        count = 0
+        while not done.is_set() or count < 20:
+            n = len(made) - 1
+            if n:
+                assert made[n].tolist() == [float(n)] * 2
+            count += 1
+        return count
+
+    together(record, read, read)
+    assert [t[0].item() for t in made[1::97]] == list(range(1, len(made), 97))
+
+
+def test_values_are_used_while_their_thread_records_on():
+    def produce(out):
+        for i in range(600):
+            x = torch.full((4,), float(i))
+            out.put((x + 1) * 2)
+        out.put(None)
+
+    def consume(out):
+        total, count = torch.zeros(4), 0
+        while (x := out.get()) is not None:
+            total = total + x
+            x.mul_(0)
+            count += 1
+        return total.tolist(), count
+
+    for _ in range(3):
+        out = queue.Queue()
+        _, found = together(lambda out=out: produce(out), lambda out=out: consume(out))
+        assert found == ([float(sum(2 * (i + 1) for i in range(600)))] * 4, 600)
+
+
+def test_a_producer_feeds_a_training_thread():
+    batches = [torch.arange(8.0).reshape(2, 4) + i for i in range(40)]
+
+    def learn(source):
+        w = torch.ones(4, 2, requires_grad=True)
+        for x in source:
+            loss = (x @ w).square().mean()
+            loss.backward()
+            with torch.no_grad():
+                w -= 1e-4 * w.grad
+                w.grad.zero_()
+        return w.tolist()
+
+    wanted = learn([b * 2 - 1 for b in batches])
+
+    def fed(out):
+        return learn(iter(out.get, None))
+
+    def produce(out):
+        for b in batches:
+            out.put(b * 2 - 1)
+        out.put(None)
+
+    for _ in range(ROUNDS // 10):
+        out = queue.Queue(4)
+        assert together(lambda o=out: produce(o), lambda o=out: fed(o))[1] == wanted
+
+
+# -------------------------------------------------------------------------------- shared memory
+def test_many_threads_read_the_same_parameters():
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    inputs = [torch.arange(4.0) * i for i in range(30)]
+    with torch.no_grad():
+        wanted = [model(x).tolist() for x in inputs]
+
+    def infer():
+        with torch.no_grad():
+            return [model(x).tolist() for x in inputs]
+
+    for _ in range(ROUNDS // 10):
+        assert together(infer, infer, infer) == [wanted] * 3
+
+
+def test_readers_of_the_same_memory_do_not_cut_each_others_tapes():
+    w = torch.ones(3)
+    mine = w + 1
+    theirs = in_thread(lambda: w + 2)
+    assert mine._st.segment is not None and theirs._st.segment is not None
+    assert (mine + theirs).tolist() == [5.0] * 3
+
+
+def test_a_write_elsewhere_comes_after_reads_recorded_before():
+    w = torch.ones(3)
+    mine, theirs = w + 1, in_thread(lambda: w + 2)
+    in_thread(lambda: w.mul_(10))
+    later = w + 3
+    assert (mine.tolist(), theirs.tolist()) == ([2.0] * 3, [3.0] * 3)
+    assert (w.tolist(), later.tolist()) == ([10.0] * 3, [13.0] * 3)
+
+
+def test_a_write_of_my_own_comes_after_reads_elsewhere():
+    w = torch.ones(3)
+    mine, theirs = w + 1, in_thread(lambda: w + 2)
+    w.mul_(10)
+    assert (mine.tolist(), theirs.tolist(), w.tolist()) == ([2.0] * 3, [3.0] * 3, [10.0] * 3)
+
+
+def test_memory_seen_outside_changes_after_reads_elsewhere():
+    w = torch.ones(3)
+    mine, theirs = w + 1, in_thread(lambda: w + 2)
+    w.numpy()[:] = 10
+    assert (mine.tolist(), theirs.tolist(), (w + 1).tolist()) == ([2.0] * 3, [3.0] * 3, [11.0] * 3)
+
+
+def test_a_read_elsewhere_sees_a_pending_write():
+    w = torch.ones(3)
+    w.add_(1)
+    assert in_thread(lambda: w * 2).tolist() == [4.0] * 3
+    w.add_(1)
+    assert in_thread(lambda: w.tolist()) == [3.0] * 3
+
+
+def test_writers_of_parts_of_one_storage():
+    for _ in range(4):
+        whole = torch.zeros(4, 3)
+
+        def write(row):
+            for _ in range(100):
+                row.add_(1)
+                _ = row * 2
+
+        together(*[lambda r=row: write(r) for row in whole.unbind()])
+        assert whole.tolist() == [[100.0] * 3] * 4
+
+
+def test_realised_memory_is_bound_by_several_threads_at_once():
+    def use(given):
+        found = [x * 2 + x for x in given]
+        return [t.tolist() for t in found]
+
+    up = range(8)
+    for _ in range(ROUNDS):
+        shared = [torch.full((2,), float(i)) for i in up]
+        found = together(*[lambda s=s: use(s) for s in (shared, shared[::-1], shared)])
+        wanted = [[3.0 * i] * 2 for i in up]
+        assert found == [wanted, wanted[::-1], wanted]
+
+
+def test_random_programs_of_threads_that_hand_tensors_on():
+    """Each thread computes, writes in place, reads, and swaps tensors with the others; with every
+    tensor goes the number it is full of."""
+    shared = [torch.full((3,), float(i)) for i in range(3)]
+
+    def run(seed, pool):
+        rng = random.Random(seed)
+        own = [(torch.full((3,), float(seed)), float(seed))]
+        for _ in range(700):
+            i = rng.randrange(len(own))
+            (t, n), k = own[i], rng.randrange(3)
+            step = rng.randrange(6)
+            if step == 0:
+                own.append((t + shared[k] * 2, n + k * 2))
+            elif step == 1:
+                own.append(((t[:2] - 1)[0].expand(3) * 1, n - 1))
+            elif step == 2:
+                own[i] = (t.add_(shared[k]), n + k)
+            elif step == 3:
+                pool.append(own.pop(i))
+            elif step == 4 and pool:
+                with contextlib.suppress(IndexError):  # another thread was faster
+                    own.append(pool.pop(0))
+            else:
+                assert t.tolist() == [n] * 3
+            if len(own) > 6 or not own:
+                own[3:] = [(torch.zeros(3), 0.0)]
+        return own
+
+    for round_ in range(4):
+        pool: list = []
+        found = together(
+            *[lambda s=s, p=pool: run(s, p) for s in range(3 * round_, 3 * round_ + 3)]
+        )
+        for t, n in [*pool, *sum(found, [])]:
+            assert t.tolist() == [n] * 3
+
+
+def test_a_child_process_computes_whatever_threads_were_doing():
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here")
+    stop = threading.Event()
+
+    def work():
+        while not stop.is_set():
+            (torch.ones(64, 64) @ torch.ones(64, 64)).sum().item()
+
+    def fork():
+        try:
+            for _ in range(10):
+                child = os.fork()
+                if not child:
+                    os._exit(0 if (torch.ones(3) + 1).sum().item() == 6 else 1)
+                assert wait_for(child) == 0
+        finally:
+            stop.set()
+
+    together(work, fork)
+
+
+def wait_for(child, limit=60):
+    """The exit status of a child process; one that hangs is killed."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "it hangs"
+
+
+def test_what_a_failed_operator_should_have_computed_has_no_value():
+    lost = torch.ones(3)[torch.tensor([5])]
+    with pytest.raises(IndexError):
+        lost.tolist()
+    with pytest.raises(RuntimeError, match="has no value"):
+        (lost + 1).tolist()
