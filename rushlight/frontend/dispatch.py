@@ -4,6 +4,7 @@
 comes here (`choose`, `run_bound`) with what the cache does not know.
 """
 
+import threading
 import traceback
 
 from ..engine.base import dtypes
@@ -18,7 +19,10 @@ from .results import pack
 from .tensor import _new, wrap
 
 CALL_LIMIT = 20_000
-_caches: list = []
+_caches: dict = {}  # by identity, every call cache that holds something
+_remembering = threading.RLock()
+_forgotten = 0  # how often all calls were forgotten
+_modes = 0  # how many function modes are entered, in all threads
 
 
 # ------------------------------------------------------------------------------ recording
@@ -52,9 +56,8 @@ class OpNode(Node):
     def _plan(self):
         return what_to_save(self.call, sum([1 << i for i, e in enumerate(self.edges) if e]))
 
-    def unpack(self, place):
+    def unpack(self, found):
         """A saved value, checked for having been written since."""
-        found = self.saved[place]
         if found.__class__ is tuple:
             t, version = found
             if t._vc.version != version:
@@ -68,8 +71,9 @@ class OpNode(Node):
         out = [None] * len(self.edges)
         if not given:
             return out
+        saved = self.saved  # before the check: another thread may release the node
         self._check_freed()
-        unpacked = {place: self.unpack(place) for place in self._unpack_order()}
+        unpacked = {place: self.unpack(saved[place]) for place in self._unpack_order(saved)}
         if not needs:
             return out
         d, call = self.call.derivative(needs, given)
@@ -84,13 +88,13 @@ class OpNode(Node):
             out[i] = g
         return out
 
-    def _unpack_order(self):
+    def _unpack_order(self, saved):
         """PyTorch unpacks everything it saved: operands by name (`other` before `self`),
         results."""
-        if not self.saved or len(self.saved) == 1:
-            return self.saved or ()
+        if not saved or len(saved) == 1:
+            return saved or ()
         names = _tensor_names(self.call)
-        return sorted(self.saved, key=lambda place: "~result" if place < 0 else names[place])
+        return sorted(saved, key=lambda place: "~result" if place < 0 else names[place])
 
     def _check_freed(self):
         if self.freed:
@@ -114,7 +118,7 @@ class OpNode(Node):
             what = name[len("_saved_") :]
             place = ~0 if what == "result" else _parameter_position(self.call, what)
             if place in self.saved:
-                return self.unpack(place)
+                return self.unpack(self.saved[place])
         raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
 
 
@@ -243,28 +247,49 @@ def run_bound(op, values):
 
 
 def infer(op, cache, key, tagged, target=None):
-    """The Call for these arguments, remembered (under a mode: not where the fast path looks)."""
-    if state.function_modes:
+    """The Call for these arguments, remembered."""
+    return known(op, cache, key, lambda: call_of(op, tagged, target))
+
+
+def known(op, cache, key, make):
+    """What `make` returns, remembered; not where the fast path looks if a mode must see each
+    call."""
+    before = _forgotten
+    if _modes:
         cache = op.shadow_calls
     call = cache.get(key)
-    return call if call is not None else remember(cache, key, call_of(op, tagged, target))
+    return call if call is not None else _remember(cache, key, make(), before)
 
 
-def remember(cache, key, call):
-    """Keep an inferred call; returns it."""
-    if not cache:
-        _caches.append(cache)
-    elif len(cache) >= CALL_LIMIT:
-        cache.clear()
-    cache[key] = call
-    return call
+def _remember(cache, key, call, before):
+    """Keep an inferred call, unless another thread made all be forgotten since it was begun."""
+    with _remembering:
+        if before != _forgotten:
+            return call
+        if len(cache) >= CALL_LIMIT:
+            cache.clear()
+        _caches[id(cache)] = cache
+        return cache.setdefault(key, call)
 
 
 def clear_caches():
-    """Forget every inferred call (the default dtype changed, or a mode must see each call)."""
-    for cache in _caches:
-        cache.clear()
-    _caches.clear()
+    """Forget every inferred call: the default dtype changed."""
+    global _forgotten
+    with _remembering:
+        _forgotten += 1
+        for cache in _caches.values():
+            cache.clear()
+        _caches.clear()
+
+
+def count_modes(change):
+    """A function mode was entered (1) or left (-1) in some thread; while there is one, no thread
+    fills what the fast path looks into."""
+    global _modes
+    with _remembering:
+        if not _modes:
+            clear_caches()
+        _modes += change
 
 
 on_default_change(clear_caches)

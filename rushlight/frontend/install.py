@@ -5,6 +5,7 @@ on its first call: with PyTorch's signature, the cache key built inline, and `fi
 """
 
 import inspect
+import threading
 import types
 
 from ..engine.base.errors import LinAlgError
@@ -36,6 +37,7 @@ def _stub():
 
 
 _STUB = _stub()
+_materialising = threading.RLock()
 
 
 def lazy_function(name, overloads, form, build):
@@ -47,11 +49,13 @@ def lazy_function(name, overloads, form, build):
     function.__qualname__ = name
 
     def materialise():
-        made = build(function)
-        scope.update(made.__globals__)
-        scope["__name__"] = module
-        function.__code__ = made.__code__
-        function.__defaults__, function.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
+        with _materialising:
+            if function.__code__ is _STUB:
+                made = build(function)
+                scope.update({**made.__globals__, "__name__": module})
+                function.__defaults__ = made.__defaults__
+                function.__kwdefaults__ = made.__kwdefaults__
+                function.__code__ = made.__code__  # last: other threads may call it from here on
         return function
 
     scope["materialise"] = materialise

@@ -152,14 +152,17 @@ class TorchFunctionMode:
         raise NotImplementedError
 
     def __enter__(self):
-        from .dispatch import clear_caches
+        from .dispatch import count_modes
 
-        clear_caches()
+        count_modes(1)
         state.function_modes.append(self)
         return self
 
     def __exit__(self, *exc):
+        from .dispatch import count_modes
+
         state.function_modes.remove(self)
+        count_modes(-1)
 
 
 def is_tensor_like(obj):

@@ -13,7 +13,7 @@ from ..engine.record import state
 from ..engine.record.call import Call, call_of
 from ..engine.record.segment import expose
 from .arguments import static
-from .dispatch import OpNode, remember
+from .dispatch import OpNode, known
 from .graph import edge
 from .tensor import Tensor, ViewInfo, _new
 
@@ -42,6 +42,10 @@ class ViewCall:
 
 def infer_view(op, key, source, arguments):
     """The ViewCall of `op` on a source tensor; errors are raised here, at the user's call."""
+    return known(op, op.calls, key, lambda: _view_call(op, source, arguments))
+
+
+def _view_call(op, source, arguments):
     meta = source._meta.plain
     names = [p.name for p in op.schema.params][1:]
     found = op.geometry(meta, source._off, **dict(zip(names, arguments, strict=True)))
@@ -54,8 +58,7 @@ def infer_view(op, key, source, arguments):
         _check_bounds(source, metas[0], placed)
     base = 0 if op.absolute else source._off
     tagged = [("t", meta)] + [("s", a) for a in arguments]
-    view = ViewCall(op, tagged, metas, [offset - base for _, _, offset in placed])
-    return remember(op.shadow_calls if state.function_modes else op.calls, key, view)
+    return ViewCall(op, tagged, metas, [offset - base for _, _, offset in placed])
 
 
 def _check_bounds(source, meta, placed):

@@ -16,6 +16,8 @@ import time
 import pytest
 
 import rushlight as torch
+from rushlight.engine.ops import REGISTRY
+from rushlight.frontend.install import function_of
 
 ROUNDS = 60
 
@@ -303,6 +305,55 @@ def wait_for(child, limit=60):
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return "it hangs"
+
+
+# --------------------------------------------------------------------------------- first calls
+@pytest.mark.parametrize("name", ["add", "softmax", "sum", "addmm", "nn.gelu", "clamp"])
+def test_first_calls_of_an_operator(name):
+    x = torch.ones(3, 3)
+    arguments = {"add": (x, x), "softmax": (x, 1), "addmm": (x, x, x), "clamp": (x, 0, 1)}
+    given = arguments.get(name, (x,))
+    wanted = function_of(REGISTRY[name])(*given).tolist()
+    for _ in range(ROUNDS // 3):
+        fresh = function_of(REGISTRY[name])
+        for op in REGISTRY[name]:
+            op.calls.clear()
+        assert together(*[lambda f=fresh: f(*given).tolist()] * 4) == [wanted] * 4
+
+
+def test_calls_inferred_while_the_default_dtype_changes_are_not_kept():
+    x = torch.arange(3)
+    try:
+        for _ in range(ROUNDS):
+
+            def change():
+                torch.set_default_dtype(torch.float64)
+
+            together(change, lambda: [torch.div(x, 2) for _ in range(3)])
+            assert torch.div(x, 2).dtype is torch.float64
+            torch.set_default_dtype(torch.float32)
+            assert torch.div(x, 2).dtype is torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+class Counting(torch.overrides.TorchFunctionMode):
+    """Counts what it sees."""
+
+    count = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.count += 1
+        return func(*args, **kwargs or {})
+
+
+def test_a_mode_sees_each_call_of_its_thread():
+    x = torch.ones(2)
+    with Counting() as mode:
+        for _ in range(3):
+            torch.add(x, x)
+            in_thread(lambda: torch.add(x, x))
+    assert mode.count == 3
 
 
 def test_what_a_failed_operator_should_have_computed_has_no_value():

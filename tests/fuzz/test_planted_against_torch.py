@@ -72,7 +72,7 @@ def test_planted_bugs_are_caught(plant, monkeypatch):
     """Each bug shows within 400 programs."""
     plant(monkeypatch)
     monkeypatch.setattr(segment, "_plans", type(segment._plans)())
-    monkeypatch.setattr(dispatch, "_caches", list(dispatch._caches))
+    monkeypatch.setattr(dispatch, "_caches", dict(dispatch._caches))
     dispatch.clear_caches()
     try:
         assert any(_disagrees(seed, **PLANTED[plant]) for seed in range(400))

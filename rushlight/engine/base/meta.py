@@ -51,10 +51,9 @@ class Meta:
     def marked(self):
         """The twin that never hits a call cache; its `plain` is this object."""
         if self.special is None:
-            twin = self.special = Meta(
-                self.shape, self.strides, self.dtype, self.device, self.layout
-            )
+            twin = Meta(self.shape, self.strides, self.dtype, self.device, self.layout)
             twin.plain, twin.special = self, twin
+            self.special = twin
         return self.special
 
 
@@ -70,5 +69,5 @@ def meta_of(shape, dtype, strides=None, device=devices.cpu, layout="strided"):
     if found is None:
         if len(_table) >= LIMIT:
             _table.clear()
-        found = _table[key] = Meta(*key)
+        found = _table.setdefault(key, Meta(*key))
     return found
