@@ -12,6 +12,7 @@ import numpy as np
 
 from .draws_common import COMPLEX, FLOATING, cast, check_dtype, fma64, numel, working
 from .draws_uniform import uniform
+from .generator import whole
 
 _BLOCK = 16  # 8 radii and 8 angles give 16 normals
 _CHUNK = 1024  # blocks in a piece of work; its temporaries then stay in a core's L2 cache
@@ -42,6 +43,7 @@ _COS = _float32s(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e
 _SIN = _float32s(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 
 
+@whole
 def normal(generator, shape, mean=0.0, std=1.0, dtype=np.float32, contiguous=True):
     """Normal numbers.
 
@@ -80,6 +82,7 @@ def normal(generator, shape, mean=0.0, std=1.0, dtype=np.float32, contiguous=Tru
     return cast(values, dtype).reshape(shape)
 
 
+@whole
 def normal_each(generator, mean, std):
     """Normal numbers with a mean and deviation for each element: `torch.normal` on tensors.
 
@@ -109,6 +112,7 @@ def _checked_each(mean, std):
     return shape, (mean if isinstance(mean, np.ndarray) else std).dtype
 
 
+@whole
 def log_normal(generator, shape, mean=1.0, std=2.0, dtype=np.float32):
     """Exponentials of normal numbers, drawn one by one. `std` > 0, floating `dtype`."""
     dtype = check_dtype(dtype, FLOATING, "log_normal_cpu")
@@ -119,6 +123,7 @@ def log_normal(generator, shape, mean=1.0, std=2.0, dtype=np.float32):
         return cast(np.exp(values), dtype).reshape(shape)
 
 
+@whole
 def trunc_normal(generator, shape, mean=0.0, std=1.0, a=-2.0, b=2.0, dtype=np.float32):
     """Normal numbers conditioned on [a, b], as `nn.init.trunc_normal_` draws them.
 

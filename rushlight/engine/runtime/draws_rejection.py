@@ -13,6 +13,7 @@ import numpy as np
 
 from .draws_common import FLOATING, FULL_FLOATING, cast, check_dtype, names
 from .draws_normal import normal_pair
+from .generator import whole
 
 # log(k!) minus Stirling's formula, for k = 0 .. 9
 _STIRLING_TAIL = (
@@ -63,6 +64,7 @@ def _log(x):
 # Poisson
 
 
+@whole
 def poisson(generator, rate):
     """Poisson numbers.
 
@@ -118,6 +120,7 @@ def _poisson_large(rate, draw):
 # Binomial
 
 
+@whole
 def binomial(generator, count, prob):
     """Numbers of successes.
 
@@ -214,6 +217,7 @@ def _stirling_tail(k):
 # Gamma and its relatives
 
 
+@whole
 def standard_gamma(generator, alpha):
     """Gamma numbers of scale 1.
 
@@ -230,6 +234,7 @@ def standard_gamma(generator, alpha):
     return values.reshape(alpha.shape)
 
 
+@whole
 def dirichlet(generator, concentration):
     """Points of the simplex: gamma numbers divided by their sum.
 
@@ -246,6 +251,7 @@ def dirichlet(generator, concentration):
     return np.minimum(np.maximum(shares, np.finfo(dtype).tiny), below_one)
 
 
+@whole
 def beta(generator, concentration1, concentration0):
     """Beta numbers, as `torch.distributions.Beta` draws them: the first share of a Dirichlet pair.
 

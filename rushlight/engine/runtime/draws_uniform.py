@@ -29,6 +29,7 @@ from .draws_common import (
     numel,
     working,
 )
+from .generator import whole
 
 _INT64 = np.iinfo(np.int64)
 _LOW24 = np.uint32((1 << 24) - 1)
@@ -41,6 +42,7 @@ _MASKABLE = SIGNED_OR_BYTE | FLOATING | {BOOL}
 # Uniform numbers
 
 
+@whole
 def uniform(generator, shape, low=0.0, high=1.0, dtype=np.float32):
     """Uniform numbers in [low, high).
 
@@ -106,6 +108,7 @@ def _check_uniform_bounds(low, high, dtype):
         )
 
 
+@whole
 def rrelu_noise(generator, input, lower=1 / 8, upper=1 / 3):
     """The slopes of `rrelu` in training: uniform in [lower, upper) where ``input <= 0``, else 1.
 
@@ -129,6 +132,7 @@ def rrelu_noise(generator, input, lower=1 / 8, upper=1 / 3):
 # Integers
 
 
+@whole
 def random(generator, shape, low=None, high=None, dtype=np.float32):
     """Integers as `Tensor.random_` draws them.
 
@@ -156,6 +160,7 @@ def random(generator, shape, low=None, high=None, dtype=np.float32):
     return _remainders(generator, numel(shape), last - low + 1, low, dtype).reshape(shape)
 
 
+@whole
 def randint(generator, low, high, shape, dtype=np.int64):
     """Integers in [low, high): `torch.randint`. See `random`.
 
@@ -260,6 +265,7 @@ def _remainders(generator, count, span, low, dtype):
     return cast(values, dtype)
 
 
+@whole
 def randperm(generator, n, dtype=np.int64):
     """A random permutation of 0 .. n - 1, by Fisher and Yates from the front.
 
@@ -331,6 +337,7 @@ def _check_permutation(n, dtype):
 # Zeros and ones
 
 
+@whole
 def bernoulli(generator, shape, p, dtype=np.float32):
     """Ones with probability `p`, else zeros.
 
@@ -369,6 +376,7 @@ def _bernoulli_each(generator, count, p):
     return _uniform32(generator, count, np.float32(0), np.float32(1)) < p.astype(np.float32)
 
 
+@whole
 def dropout_mask(generator, shape, p, dtype=np.float32):
     """What dropout multiplies its input by: 0 with probability `p`, else ``1 / (1 - p)``.
 
@@ -393,6 +401,7 @@ def dropout_mask(generator, shape, p, dtype=np.float32):
 # Formulas of a float64 uniform number u
 
 
+@whole
 def exponential(generator, shape, lambd=1.0, dtype=np.float32):
     """Exponential numbers of rate `lambd` > 0: ``-log(1 - u) / lambd``. `dtype` is floating."""
     dtype = np.dtype(dtype)
@@ -408,6 +417,7 @@ def exponential(generator, shape, lambd=1.0, dtype=np.float32):
     return cast(values, dtype).reshape(shape)
 
 
+@whole
 def cauchy(generator, shape, median=0.0, sigma=1.0, dtype=np.float32):
     """Cauchy numbers: ``median + sigma * tan(pi * (u - 0.5))``, `sigma` > 0, floating `dtype`."""
     dtype = np.dtype(dtype)
@@ -422,6 +432,7 @@ def cauchy(generator, shape, median=0.0, sigma=1.0, dtype=np.float32):
     return cast(values, dtype).reshape(shape)
 
 
+@whole
 def geometric(generator, shape, p, dtype=np.float32):
     """Trials up to the first success, at least 1, with `p` in (0, 1): ``log(u) / log(1 - p)``.
 
@@ -440,6 +451,7 @@ def geometric(generator, shape, p, dtype=np.float32):
 # Categories
 
 
+@whole
 def multinomial(generator, probabilities, num_samples, replacement=False):
     """Category numbers drawn in proportion to weights.
 

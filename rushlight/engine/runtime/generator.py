@@ -5,7 +5,9 @@ draw costs about 3 ns a word. `draws.py` turns words into distributions; read it
 Imports: NumPy and the standard library only.
 """
 
+import functools
 import secrets
+import threading
 
 import numpy as np
 
@@ -35,6 +37,17 @@ _STATE = np.dtype(
 assert _STATE.itemsize == 5056
 
 
+def whole(draw):
+    """A function of a generator that no other thread's draw comes in between of."""
+
+    @functools.wraps(draw)
+    def run(generator, *args, **kwargs):
+        with generator.lock:
+            return draw(generator, *args, **kwargs)
+
+    return run
+
+
 class Generator:
     """A stream of random numbers that equals PyTorch's CPU generator, word for word.
 
@@ -42,6 +55,7 @@ class Generator:
         device: "cpu" or an object that prints so; the draws are made on the host.
 
     Attributes:
+        lock: held while a draw takes its words; a draw is whole, whatever threads draw at once.
         next_normal: float or None. Box-Muller yields normals in pairs; the second of a pair waits
             here for the next one-by-one draw and belongs to the state.
 
@@ -59,6 +73,7 @@ class Generator:
                 f"Generator: expected a device of type cpu, got '{device}'; "
                 "random numbers are drawn on the CPU. hint: Generator(device='cpu')"
             )
+        self.lock = threading.RLock()
         self._engine = np.random.MT19937(0)
         self._seeder = np.random.RandomState(self._engine)
         self._next_float_normal = None
@@ -69,6 +84,7 @@ class Generator:
         """The device the generator belongs to, always ``"cpu"``."""
         return "cpu"
 
+    @whole
     def _restart(self, seed):
         self._seed = seed
         self._seeder.seed(seed & 0xFFFFFFFF)
@@ -108,6 +124,7 @@ class Generator:
 
     # State
 
+    @whole
     def get_state(self):
         """The state as uint8[5056], in the layout of ``torch.get_rng_state()``."""
         engine = self._engine.state["state"]
@@ -123,6 +140,7 @@ class Generator:
             record["next_float_normal"] = self._next_float_normal
         return np.frombuffer(record.tobytes(), np.uint8).copy()
 
+    @whole
     def set_state(self, state):
         """Continue from a state that `get_state` (or PyTorch) returned.
 
