@@ -72,8 +72,11 @@ class _Run:
         if extras is not None and extras.pre_hooks:
             hooked = _pre_hooks(extras, grads) or hooked
         if isinstance(node, AccumulateGrad):
-            node.foreign = hooked or (node, 0) in self.foreign
-        found = self.apply(node, grads)
+            with node.lock:
+                node.foreign = hooked or (node, 0) in self.foreign
+                found = self.apply(node, grads)
+        else:
+            found = self.apply(node, grads)
         foreign = node.gives_foreign
         if extras is not None and extras.post_hooks:
             found, foreign = _post_hooks(extras, found, grads), True
@@ -145,7 +148,7 @@ def _tensor_hooks(node, grads):
     else:
         hooks = node.extras.hooks
     if hooks:
-        for nr, table in hooks.items():
+        for nr, table in list(hooks.items()):
             for hook in list(table.values()):
                 found = hook(grads[nr])  # None where no gradient arrived, as in PyTorch
                 replaced = True
@@ -224,23 +227,20 @@ def run_backward(tensors, grads, keep, create, inputs=None):
     run = _Run([e for e, _ in roots], None if inputs is None else _wanted(inputs), keep, create)
     before = state.grad
     state.grad = create
-    _runs.append(run)
+    state.passes.append(run)
     try:
         for (node, nr), g in roots:
             run.deliver(node, nr, g, foreign=True)
         run.run(dict.fromkeys(node for (node, _), _ in roots))
     finally:
         state.grad = before
-        _runs.remove(run)
+        state.passes.remove(run)
     return None if inputs is None else [run.captured.get(i) for i in range(len(inputs))]
 
 
-_runs: list = []  # the passes under way, innermost last
-
-
 def reached_now(t):
-    """(the pass under way, will it bring a gradient to t)."""
-    run, e = _runs[-1], edge(t)
+    """(this thread's innermost pass under way, will it bring a gradient to t)."""
+    run, e = state.passes[-1], edge(t)
     return run, e is not None and e[0] in run.reached and run.active(e[0])
 
 
@@ -354,8 +354,9 @@ def backward(
         for t, g in zip(chosen, found, strict=True):
             if g is not None and t.is_leaf:
                 node = edge(t)[0]
-                node.foreign = True
-                node.apply([g], None)
+                with node.lock:
+                    node.foreign = True
+                    node.apply([g], None)
     finally:
         state.grad = before
 

@@ -36,34 +36,31 @@ def as_dtype(value, default=None):
 def as_device(value):
     """A device argument; None is the default device."""
     if value is None:
-        return _default_device[0]
+        return state.device
     return value if isinstance(value, device) else device(value)
 
 
-_default_device = [cpu]
-
-
 def set_default_device(d):
-    """Where factory functions put new tensors."""
-    _default_device[0] = cpu if d is None else device(d)
+    """Where factory functions of this thread put new tensors (as in PyTorch, the effect ends
+    there)."""
+    state.device = cpu if d is None else device(d)
 
 
 def get_default_device():
     """Where factory functions put new tensors."""
-    return _default_device[0]
+    return state.device
 
 
 def _enter(place):
-    _outer_devices.append(_default_device[0])
-    _default_device[0] = place
+    state.outer_devices.append(state.device)
+    state.device = place
     return place
 
 
 def _exit(place, *exc):
-    _default_device[0] = _outer_devices.pop()
+    state.device = state.outer_devices.pop()
 
 
-_outer_devices: list = []
 for _name, _member in (("__enter__", _enter), ("__exit__", _exit)):
     setattr(device, _name, _member)  # ``with torch.device("meta"):``
 

@@ -5,12 +5,14 @@ so a backward pass can itself be differentiated.
 """
 
 import itertools
+import threading
 import weakref
 
 from ..engine.record import state
 from .hooks import RemovableHandle
 
 _sequence = itertools.count()
+making = threading.RLock()  # for what a node or tensor has one of, made when first asked for
 LAST = 1 << 60  # leaves' accumulators run as soon as they are ready
 
 
@@ -60,7 +62,8 @@ class Node:
     def more(self):
         """The node's Extras, made on first use."""
         if self.extras is None:
-            self.extras = Extras()
+            with making:
+                self.extras = self.extras or Extras()
         return self.extras
 
     @property
@@ -156,13 +159,14 @@ def stale(t, version, nr, node):
 class AccumulateGrad(NamedNode):
     """Adds what arrives to a leaf's `.grad`."""
 
-    __slots__ = ("variable", "foreign")
+    __slots__ = ("variable", "foreign", "lock")
 
     def __init__(self, leaf):
         super().__init__("torch::autograd::AccumulateGrad", [])
         self.variable = leaf
         self.seq = LAST
         self.foreign = False  # somebody else may hold what arrives (hooks, the caller)
+        self.lock = threading.RLock()  # of the thread whose pass adds to `.grad` and calls hooks
 
     def apply(self, grads, needed):
         t, g = self.variable, grads[0]
@@ -200,7 +204,14 @@ def edge(t):
     if not t._rg:
         return None
     acc = t._acc() if t._acc is not None else None
-    if acc is None:
-        acc = AccumulateGrad(t)
-        t._acc = weakref.ref(acc)
-    return (acc, 0)
+    return (acc or _accumulator(t), 0)
+
+
+def _accumulator(t):
+    """The leaf's one AccumulateGrad: graphs that several threads make meet in it."""
+    with making:
+        acc = t._acc() if t._acc is not None else None
+        if acc is None:
+            acc = AccumulateGrad(t)
+            t._acc = weakref.ref(acc)
+        return acc

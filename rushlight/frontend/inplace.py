@@ -27,7 +27,8 @@ class CopySlices(NamedNode):
     def apply(self, grads, needed):
         if grads[0] is None:
             return [None] * len(self.edges)
-        if self.inner is None:
+        inner = self.inner  # once: another thread may release the node
+        if inner is None:
             raise RuntimeError(
                 "Trying to backward through the graph a second time (or directly "
                 "access saved tensors after they have already been freed)."
@@ -36,7 +37,7 @@ class CopySlices(NamedNode):
         whole = grads[0].new_zeros((max(base.extent, 1),)).as_strided(base.shape, base.strides, 0)
         whole.copy_(grads[0])
         part = whole.as_strided(view.shape, view.strides, off - base_off)
-        found = self.inner.apply([part.clone()], needed)
+        found = inner.apply([part.clone()], needed)
         out = list(found)
         if needed(0):
             if found[0] is None:

@@ -16,6 +16,7 @@ from . import indexing as _indexing
 from .backward import backward as _backward
 from .dispatch import run_bound
 from .formats import channels_last, channels_last_3d, contiguous_format, preserve_format
+from .graph import making
 from .hooks import RemovableHandle
 from .nested import fitting
 from .overrides import handle_override, has_override
@@ -531,8 +532,9 @@ def register_hook(self, hook):
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     node = self.grad_fn
     if node is None:
-        if self._leaf_hooks is None:
-            self._leaf_hooks = {}
+        with making:
+            if self._leaf_hooks is None:
+                self._leaf_hooks = {}
         return RemovableHandle.put(self._leaf_hooks, hook)
     return RemovableHandle.put(node.more().hooks.setdefault(self._nr, {}), hook)
 
@@ -544,8 +546,9 @@ def register_post_accumulate_grad_hook(self, hook):
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if self.grad_fn is not None:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-    if self._post_accumulate_hooks is None:
-        self._post_accumulate_hooks = {}
+    with making:
+        if self._post_accumulate_hooks is None:
+            self._post_accumulate_hooks = {}
     return RemovableHandle.put(self._post_accumulate_hooks, hook)
 
 

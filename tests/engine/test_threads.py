@@ -356,6 +356,107 @@ def test_a_mode_sees_each_call_of_its_thread():
     assert mode.count == 3
 
 
+# ------------------------------------------------------------------------------------- backward
+def test_gradients_of_a_shared_parameter_are_summed():
+    for _ in range(ROUNDS):
+        w = torch.ones(3, requires_grad=True)
+        calls = []
+        w.register_post_accumulate_grad_hook(lambda t, calls=calls: calls.append(t.grad is None))
+
+        def run(w=w):
+            for i in range(5):
+                (w * (i + 1)).sum().backward()
+
+        together(run, run, run)
+        assert w.grad.tolist() == [45.0] * 3
+        assert calls == [False] * 15
+
+
+def test_graphs_of_several_threads_meet_in_one_leaf():
+    for _ in range(ROUNDS):
+        w = torch.ones(2, requires_grad=True)
+        parts = together(*[lambda w=w: [w * 2 for _ in range(3)]] * 3)
+        total = sum(t.sum() for part in parts for t in part)
+        (found,) = torch.autograd.grad(total, [w])
+        assert found.tolist() == [18.0] * 2
+
+
+def test_hooks_added_by_several_threads():
+    for _ in range(ROUNDS):
+        w = torch.ones(2, requires_grad=True)
+        y = w * 1
+        seen = []
+
+        def add(w=w, y=y, seen=seen):
+            w.register_hook(lambda g: seen.append("leaf"))
+            y.register_hook(lambda g: seen.append("inner"))
+            y.grad_fn.register_hook(lambda i, o: seen.append("node"))
+
+        together(add, add, add)
+        y.sum().backward()
+        assert sorted(seen) == ["inner"] * 3 + ["leaf"] * 3 + ["node"] * 3
+
+
+def test_hooks_of_several_tensors_ask_for_their_own_pass():
+    def run():
+        for _ in range(20):
+            seen = []
+            a, b = (torch.ones(2, requires_grad=True) for _ in range(2))
+            torch.autograd.graph.register_multi_grad_hook((a, b), seen.append)
+            (a.exp() * b.exp()).sum().backward()
+            assert len(seen) == 1 and all(g is not None for g in seen[0])
+
+    together(run, run, run)
+
+
+def test_a_graph_is_gone_through_by_two_threads_once_each_or_refused():
+    for _ in range(ROUNDS):
+        w = torch.ones(3, requires_grad=True)
+        loss = (w.exp() * w).sin().sum()
+
+        def run(loss=loss):
+            try:
+                loss.backward()
+            except RuntimeError as error:
+                assert "a second time" in str(error)
+
+        together(run, run)
+
+
+# ----------------------------------------------------------------------------- state of a thread
+def test_draws_of_several_threads_are_whole():
+    def draw(kind, count=40):
+        return [tuple(kind().tolist()) for _ in range(count)]
+
+    for kind in (lambda: torch.randint(1000, (50,)), lambda: torch.randn(3)):
+        torch.manual_seed(5)
+        wanted = draw(kind, 120)
+        torch.manual_seed(5)
+        found = together(*[lambda kind=kind: draw(kind)] * 3)
+        assert sorted(sum(found, [])) == sorted(wanted)
+
+
+def test_the_default_device_belongs_to_a_thread():
+    with torch.device("meta"):
+        assert in_thread(torch.get_default_device).type == "cpu"
+        assert torch.ones(1).device.type == "meta"
+    torch.set_default_device("meta")
+    try:
+        assert in_thread(lambda: torch.ones(1).device.type) == "cpu"
+    finally:
+        torch.set_default_device(None)
+
+
+def test_devices_entered_by_several_threads():
+    def run(name):
+        for _ in range(300):
+            with torch.device(name):
+                assert torch.empty(1).device.type == name
+        return torch.get_default_device().type
+
+    assert together(lambda: run("meta"), lambda: run("cpu")) == ["cpu", "cpu"]
+
+
 def test_what_a_failed_operator_should_have_computed_has_no_value():
     lost = torch.ones(3)[torch.tensor([5])]
     with pytest.raises(IndexError):

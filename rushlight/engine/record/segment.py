@@ -22,6 +22,7 @@ from collections import OrderedDict
 from typing import Any
 
 from ..base import config
+from ..base.device import cpu
 from ..runtime.opaque import OpaqueBuffer
 from ..runtime.storage import Storage
 from . import plan as plans
@@ -103,6 +104,9 @@ class ThreadState:
         "function_modes",
         "saved_hooks",
         "plain_subclasses",
+        "passes",
+        "device",
+        "outer_devices",
         "anomaly",
         "anomaly_check_nan",
     )
@@ -111,6 +115,8 @@ class ThreadState:
         self.segment = Segment()
         self.grad, self.inference = True, False
         self.function_modes, self.saved_hooks, self.plain_subclasses = [], [], 0
+        self.passes = []  # the backward passes under way, innermost last
+        self.device, self.outer_devices = cpu, []  # where factories put tensors
         self.anomaly, self.anomaly_check_nan = False, True
 
 
