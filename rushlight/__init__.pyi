@@ -153,6 +153,7 @@ default_generator: _Generator
 def detach(input: Tensor) -> Tensor:
     """The same memory without history."""
 double: _dtype
+e: _float
 def empty(
     *args: Any,
     size: Any = None,
@@ -264,6 +265,7 @@ def index_put(input: Tensor, indices: Any, values: Any, accumulate: Any = False)
     """`input` with `values` written (or added) at positions."""
 def index_put_(input: Tensor, indices: Any, values: Any, accumulate: Any = False) -> Tensor:
     """`index_put` in place."""
+inf: _float
 def initial_seed() -> _int:
     """The seed the default generator started from."""
 int: _dtype
@@ -342,6 +344,8 @@ def multinomial(
     out: Tensor | None = None,
 ) -> Tensor:
     """Category numbers drawn in proportion to the rows of `input`; int64 (num_samples,) per row."""
+nan: _float
+newaxis: None
 def normal(
     mean: Any,
     std: Any = None,
@@ -380,6 +384,7 @@ def ones_like(
     pin_memory: _bool = False,
 ) -> Tensor:
     """Ones of the shape, dtype and layout of `input`."""
+pi: _float
 def poisson(input: Tensor, generator: _Generator | None = None) -> Tensor:
     """Poisson counts with the rates in `input`."""
 preserve_format: _memory_format
@@ -514,7 +519,7 @@ def scalar_tensor(
 def seed() -> _int:
     """Seed the default generator from the system; returns the seed."""
 def set_default_device(d: Any) -> None:
-    """Where factory functions put new tensors."""
+    """Where factory functions of this thread put new tensors (as in PyTorch, the effect ends there)."""
 def set_default_dtype(d: Any) -> None:
     """Set the default floating dtype: float16, bfloat16, float32 or float64."""
 def set_default_tensor_type(t: Any) -> Tensor:

@@ -332,6 +332,12 @@ def _header(title, dots, tensor=True):
     return HEADER.format(title=title, imports=imports, number=known.NUMBER)
 
 
+_CONSTANTS = {  # class of a public constant -> its name in the stubs
+    **{kind: f"_{kind}" for kind in ("dtype", "layout", "memory_format", "Generator", "float")},
+    "NoneType": "None",
+}
+
+
 def top_lines():
     """Modules, classes, constants and hand-written functions of the package."""
     lines, late = ["__version__: str"], []
@@ -349,12 +355,7 @@ def top_lines():
         elif isinstance(value, types.FunctionType):
             late += _lines(name, [python_definition(value, name, False)])
         elif not isinstance(value, types.ModuleType):
-            kind = type(value).__name__
-            late.append(
-                f"{name}: _{kind}"
-                if kind in ("dtype", "layout", "memory_format", "Generator")
-                else f"{name}: Any"
-            )
+            late.append(f"{name}: {_CONSTANTS.get(type(value).__name__, 'Any')}")
         elif name == "return_types":
             late.append("return_types: Any")
     return lines + late

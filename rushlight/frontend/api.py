@@ -4,6 +4,7 @@ Loading it installs the operators on Tensor.
 """
 
 import types
+from math import e, inf, nan, pi
 
 from ..engine.base import promote
 from ..engine.base.device import device
@@ -133,6 +134,7 @@ from .tensor import Tensor
 half, float, double = float16, float32, float64  # noqa: A001
 short, int, long = int16, int32, int64  # noqa: A001
 cfloat, cdouble = complex64, complex128
+newaxis = None
 
 
 def is_tensor(obj):

@@ -1,6 +1,7 @@
 """No file directly under rushlight/ is called like a function or class of torch."""
 
 import json
+import math
 import pathlib
 
 import rushlight
@@ -16,3 +17,9 @@ def test_no_module_hides_a_function_or_class():
     files = {p.stem for p in ROOT.iterdir() if p.suffix == ".py" or p.is_dir()}
     assert not files & taken, "importing this late would replace the public name"
     assert not OURS & taken
+
+
+def test_numbers_have_names():
+    assert (rushlight.pi, rushlight.e, rushlight.inf) == (math.pi, math.e, math.inf)
+    assert math.isnan(rushlight.nan) and rushlight.newaxis is None
+    assert rushlight.ones(2)[:, rushlight.newaxis].shape == (2, 1)
