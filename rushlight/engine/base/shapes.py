@@ -132,6 +132,21 @@ def channels_last_strides(shape):
     return contiguous_strides(shape, CHANNELS_LAST_ORDER[len(shape)])
 
 
+def suggests_channels_last(shape, strides):
+    """Does PyTorch take strides for channels_last?  Sizes of 1 leave a choice, which operators make
+    by this rule: strides grow from the channels over the last dimension to the batch, and where
+    batch and channels cannot be told apart it is row-major."""
+    order = CHANNELS_LAST_ORDER.get(len(shape))
+    if order is None or 0 in shape or strides[1] == 0:
+        return False
+    least = 0
+    for d in order:
+        if strides[d] < least or d == 0 and strides[1] == least:
+            return False
+        least = strides[d] * shape[d]
+    return True
+
+
 def is_channels_last(shape, strides):
     """Laid out NHWC (or NDHWC) exactly; sizes 1 do not care."""
     if len(shape) not in CHANNELS_LAST_ORDER or 0 in shape:

@@ -1,7 +1,7 @@
 """Joining tensors: cat, stack and their kin."""
 
 from ..base.promote import result_type
-from ..base.shapes import channels_last_strides, is_channels_last, wrap_dim
+from ..base.shapes import channels_last_strides, suggests_channels_last, wrap_dim
 from ..ir import lang as L
 from .record import T, composite, operator
 
@@ -48,7 +48,7 @@ def cat(tensors, dim):
 def _cat_strides(metas, shape):
     """channels_last is kept where every operand has it."""
     kept = [m for m in metas if tuple(m.shape) != (0,)]
-    if kept and all(is_channels_last(m.shape, m.strides) and not m.contiguous for m in kept):
+    if kept and all(suggests_channels_last(m.shape, m.strides) for m in kept):
         return channels_last_strides(shape)
     return None
 

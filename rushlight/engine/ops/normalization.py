@@ -8,7 +8,7 @@ from ..base import dtypes
 from ..base.promote import get_default_dtype
 from ..base.shapes import numel
 from ..ir import lang as L
-from .numeric import layout_of_first, not_implemented, number_like, wide
+from .numeric import layout_if_distinct, layout_of_first, not_implemented, number_like, wide
 from .record import T, composite, operator
 
 
@@ -70,7 +70,7 @@ def _batch_gradient(grads, outputs, input, weight, bias, running_mean, running_v
 @operator("_batch_norm_training(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
           "Tensor? running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
           variants="internal", vjp=_batch_gradient, node="NativeBatchNormBackward0",
-          strides=layout_of_first)
+          strides=layout_if_distinct)
 def batch_norm_training(input, weight, bias, running_mean, running_var, momentum, eps):
     """(normalized by the batch's statistics, next running mean, next running variance)."""
     x = wide(input)
@@ -113,7 +113,7 @@ def _moved(running, batch, momentum):
 
 @operator("_batch_norm_inference(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, "
           "Tensor running_var, float eps) -> Tensor", variants="internal",
-          node="NativeBatchNormBackward0", strides=layout_of_first)
+          node="NativeBatchNormBackward0", strides=layout_if_distinct)
 def batch_norm_inference(input, weight, bias, running_mean, running_var, eps):
     """Normalized by the running statistics."""
     x = wide(input)
@@ -210,7 +210,7 @@ def _instance_gradient(grads, outputs, input, weight, bias, running_mean, runnin
           "running_mean, Tensor? running_var, float momentum, float eps) -> (Tensor, Tensor, "
           "Tensor)",
           variants="internal", vjp=_instance_gradient, node="NativeBatchNormBackward0",
-          strides=layout_of_first)
+          strides=layout_if_distinct)
 def instance_norm_training(input, weight, bias, running_mean, running_var, momentum, eps):
     """(normalized by each sample's statistics, next running mean, next running variance)."""
     x = wide(input)

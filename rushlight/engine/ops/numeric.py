@@ -1,7 +1,7 @@
 """What the bodies of several families share: the compute type of halves, names, layouts."""
 
 from ..base import dtypes
-from ..base.shapes import channels_last_strides, is_channels_last
+from ..base.shapes import channels_last_strides, suggests_channels_last
 from ..ir import lang as L
 from ..ir.graph import Value
 
@@ -49,18 +49,18 @@ def need_floating(x, name):
         raise not_implemented(name, x.dtype)
 
 
-def prefers_channels_last(meta):
-    """Is this laid out channels_last and not also row-major?"""
-    return is_channels_last(meta.shape, meta.strides) and not meta.contiguous
-
-
 def layout_of_first(metas, out_shapes):
     """Strides of results that keep the first operand's channels_last layout."""
-    keep = bool(metas) and prefers_channels_last(metas[0])
+    keep = bool(metas) and suggests_channels_last(metas[0].shape, metas[0].strides)
     return [channels_last_strides(s) if keep and len(s) in (4, 5) else None for s in out_shapes]
+
+
+def layout_if_distinct(metas, out_shapes):
+    """As `layout_of_first`, but row-major where the operand's strides are that too."""
+    return layout_of_first(metas if not metas[0].contiguous else (), out_shapes)
 
 
 def layout_of_any(metas, out_shapes):
     """Strides of results that are channels_last where one of the operands is (convolutions)."""
-    keep = any(prefers_channels_last(m) for m in metas)
+    keep = any(suggests_channels_last(m.shape, m.strides) for m in metas)
     return [channels_last_strides(s) if keep and len(s) in (4, 5) else None for s in out_shapes]

@@ -46,7 +46,8 @@ def pooled_size(n, k, s, p, d, ceil_mode):
     return out
 
 
-def _geometry(x, rank, op, kernel, stride, padding, dilation, ceil_mode):
+def _geometry(x, rank, op, kernel, stride, padding, dilation, ceil_mode, fits=False):
+    """The checked numbers, and the output's sizes; `fits`: the kernel may not exceed the input."""
     kernel = listed(kernel, rank, op, "kernel_size")
     stride = listed(stride, rank, op, "stride") if stride not in (None, ()) else kernel
     padding = listed(padding, rank, op, "padding")
@@ -66,6 +67,10 @@ def _geometry(x, rank, op, kernel, stride, padding, dilation, ceil_mode):
         if p > ((k - 1) * d + 1) // 2:
             raise RuntimeError("pad should be at most half of effective kernel size, but got "
                                f"pad={p}, kernel_size={k} and dilation={d}")
+    if fits and any(n < k for n, k in zip(x.shape[2:], kernel, strict=True)):
+        image, window = (" ".join(f"{p}{axis}: {n}" for axis, n in zip("THW", v, strict=True))
+                         for p, v in (("", x.shape[2:]), ("k", kernel)))
+        raise RuntimeError(f"input image ({image}) smaller than kernel size ({window})")
     out = tuple(pooled_size(*v, ceil_mode) for v in
                 zip(x.shape[2:], kernel, stride, padding, dilation, strict=True))
     if any(n <= 0 for n in out):
@@ -202,7 +207,7 @@ def _avg_pool(rank):
             raise RuntimeError("divisor must be not zero")
         x, unbatched = spatial(input, rank, name)
         kernel, stride, padding, _, out = _geometry(x, rank, name, kernel_size, stride, padding, 1,
-                                                    ceil_mode)
+                                                    ceil_mode, fits=rank == 3)
         x = wide(x)
         sums = window_sums(x, kernel, stride, padding, out)
         counts = L.const(x, divisor_override, x.dtype, (1,) * sums.ndim) if divisor_override else \
@@ -221,7 +226,8 @@ def _avg_pool(rank):
     operator(f"{name}(Tensor input, int[{rank}] kernel_size, int[{rank}]? stride=None, "
              f"int[{rank}] padding=0, bool ceil_mode=False, bool count_include_pad=True{tail}) -> "
              "Tensor",
-             variants="function,nn" if rank == 1 else "nn", strides=layout_of_first,
+             variants="function,nn" if rank == 1 else "nn",
+             strides=layout_of_first if rank < 3 else None,  # in 3-d PyTorch's are row-major
              node=f"AvgPool{rank}DBackward0")(body)
 
 

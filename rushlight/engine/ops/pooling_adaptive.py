@@ -73,6 +73,12 @@ def _averaged(x, axis, out):
     return L.move_axis(total / counts, 0, axis)
 
 
+def _layout_of_means(metas, out_shapes):
+    """In 3-d PyTorch's averages are row-major, but of whole planes, which are means."""
+    whole = tuple(out_shapes[0][-3:]) == (1, 1, 1)
+    return layout_of_first(metas, out_shapes) if whole else [None]
+
+
 def _adaptive_avg(rank):
     name = f"adaptive_avg_pool{rank}d"
 
@@ -87,7 +93,8 @@ def _adaptive_avg(rank):
     size.
     """
     operator(f"{name}(Tensor self, Sizes output_size) -> Tensor",
-             variants="function,nn" if rank == 1 else "nn", strides=layout_of_first,
+             variants="function,nn" if rank == 1 else "nn",
+             strides=layout_of_first if rank < 3 else _layout_of_means,
              node=f"AdaptiveAvgPool{rank}DBackward0" if rank > 1 else "SqueezeBackward1")(body)
 
 
@@ -188,7 +195,7 @@ def _adaptive_max(rank):
     for variants, tail in (("nn", ", bool return_indices=False"), ("function", "")):
         if variants == "nn" or rank == 1:
             operator(f"{name}(Tensor self, Sizes output_size{tail}) -> Tensor", variants=variants,
-                     vjp=gradient, strides=layout_of_first,
+                     vjp=gradient, strides=layout_of_first if rank < 3 else None,
                      node=f"AdaptiveMaxPool{rank}DBackward0")(body)
 
     def with_indices(input, output_size, return_indices=False):

@@ -6,7 +6,7 @@ import warnings
 
 from ..base import dtypes
 from ..ir import lang as L
-from .numeric import layout_of_first, not_implemented, wide
+from .numeric import layout_if_distinct, not_implemented, wide
 from .products import dot_values
 from .record import T, composite, operator
 from .resize import cubic_weights
@@ -142,7 +142,7 @@ def _sampled(input, grid, mode, padding_mode, align_corners):
 
 
 @operator("grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, "
-          "bool align_corners) -> Tensor", variants="function", strides=layout_of_first)
+          "bool align_corners) -> Tensor", variants="function", strides=layout_if_distinct)
 def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
     """nn.functional.grid_sample with its modes as numbers."""
     return _sampled(input, grid, _MODES[interpolation_mode], _PADDINGS[padding_mode], align_corners)
@@ -156,7 +156,7 @@ def _by_rank(rank):
     body.__doc__ = f"grid_sampler of {rank + 2}-D input."
     operator(f"grid_sampler_{rank}d(Tensor input, Tensor grid, int interpolation_mode, int "
              "padding_mode, bool align_corners) -> Tensor", variants="function",
-             strides=layout_of_first)(body)
+             strides=layout_if_distinct)(body)
 
 
 _by_rank(2)
@@ -164,7 +164,7 @@ _by_rank(3)
 
 
 @operator("grid_sample(Tensor input, Tensor grid, str mode='bilinear', str padding_mode='zeros', "
-          "bool? align_corners=None) -> Tensor", variants="nn", strides=layout_of_first,
+          "bool? align_corners=None) -> Tensor", variants="nn", strides=layout_if_distinct,
           node="GridSamplerBackward0")
 def grid_sample(input, grid, mode, padding_mode, align_corners):
     """Values of input (N, C, H, W) at the points of grid (N, h, w, 2): (N, C, h, w); 3-D likewise.
