@@ -225,16 +225,16 @@ def run_backward(tensors, grads, keep, create, inputs=None):
             )
         roots.append((e, g))
     run = _Run([e for e, _ in roots], None if inputs is None else _wanted(inputs), keep, create)
-    before = state.grad
-    state.grad = create
-    state.passes.append(run)
+    mine = state.mine
+    before, mine.grad = mine.grad, create
+    mine.passes.append(run)
     try:
         for (node, nr), g in roots:
             run.deliver(node, nr, g, foreign=True)
         run.run(dict.fromkeys(node for (node, _), _ in roots))
     finally:
-        state.grad = before
-        state.passes.remove(run)
+        mine.grad = before
+        mine.passes.remove(run)
     return None if inputs is None else [run.captured.get(i) for i in range(len(inputs))]
 
 

@@ -4,11 +4,11 @@
 comes here (`choose`, `run_bound`) with what the cache does not know.
 """
 
-import threading
 import traceback
 
 from ..engine.base import dtypes
 from ..engine.base.device import meta as META
+from ..engine.base.locks import process_lock
 from ..engine.base.promote import on_default_change
 from ..engine.record import call_of, record_call, state
 from ..engine.record.segment import user_frame
@@ -20,7 +20,7 @@ from .tensor import _new, wrap
 
 CALL_LIMIT = 20_000
 _caches: dict = {}  # by identity, every call cache that holds something
-_remembering = threading.RLock()
+_remembering = process_lock()
 _forgotten = 0  # how often all calls were forgotten
 _modes = 0  # how many function modes are entered, in all threads
 
@@ -169,7 +169,7 @@ def finish_all(call, tensors, scalars):
     if call.device is META:
         storages = [Storage(m.dtype, m.numel, m.device) for m in call.out_metas]
     else:
-        storages = record_call(call, tensors, scalars)
+        storages = record_call(mine, call, tensors, scalars)
     outs = list(map(wrap, storages, call.out_metas))
     if mine.inference:
         for t in outs:

@@ -8,11 +8,12 @@ import itertools
 import threading
 import weakref
 
+from ..engine.base.locks import process_lock
 from ..engine.record import state
 from .hooks import RemovableHandle
 
 _sequence = itertools.count()
-making = threading.RLock()  # for what a node or tensor has one of, made when first asked for
+making = process_lock()  # for what a node or tensor has one of, made when first asked for
 LAST = 1 << 60  # leaves' accumulators run as soon as they are ready
 
 

@@ -124,7 +124,7 @@ def overwrite(target, value):
     """`target` takes the values of a result of its shape and dtype, outside of any graph (running
     statistics)."""
     if target._meta.plain.device.type != "meta":
-        record_write(target, value._st, value._meta.plain)
+        record_write(state.mine, target, value._st, value._meta.plain)
     target._vc.version += 1
 
 
@@ -158,8 +158,9 @@ def write(target, call, tensors, scalars):
     """Record the call and the write of its result; counts a version."""
     meta = target._meta.plain
     if meta.device.type != "meta":
-        (storage,) = record_call(call, tensors, scalars)
-        record_write(target, storage, call.out_metas[0])
+        mine = state.mine
+        (storage,) = record_call(mine, call, tensors, scalars)
+        record_write(mine, target, storage, call.out_metas[0])
     target._vc.version += 1
 
 

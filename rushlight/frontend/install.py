@@ -5,10 +5,10 @@ on its first call: with PyTorch's signature, the cache key built inline, and `fi
 """
 
 import inspect
-import threading
 import types
 
 from ..engine.base.errors import LinAlgError
+from ..engine.base.locks import process_lock
 from ..engine.base.promote import NUMBER_KINDS
 from ..engine.ops import REGISTRY
 from ..engine.ops.schema import REQUIRED
@@ -37,7 +37,7 @@ def _stub():
 
 
 _STUB = _stub()
-_materialising = threading.RLock()
+_materialising = process_lock()
 
 
 def lazy_function(name, overloads, form, build):

@@ -36,9 +36,9 @@ def run_rule(function, tensors, numbers):
     if rule is None:
         function(*tensors, *numbers)
         return
-    storages = record_call(rule.call, tensors, numbers)
+    storages = record_call(mine, rule.call, tensors, numbers)
     for (i, meta, versions), storage in zip(rule.writes, storages, strict=True):
-        record_write(tensors[i], storage, meta)
+        record_write(mine, tensors[i], storage, meta)
         tensors[i]._vc.version += versions
 
 

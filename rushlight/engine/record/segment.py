@@ -13,7 +13,6 @@ when it has appended asks whether its event was among them, and else records it 
 A storage goes from one segment to another under a lock.  docs/decisions/0003-threads.md says more.
 """
 
-import os
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ from typing import Any
 
 from ..base import config
 from ..base.device import cpu
+from ..base.locks import process_lock
 from ..runtime.opaque import OpaqueBuffer
 from ..runtime.storage import Storage
 from . import plan as plans
@@ -145,19 +145,13 @@ for _field in ThreadState.__slots__:
 _alone = False
 state: Any = _State()
 _alone = True  # has one thread only recorded anything?  Then it takes no locks
-_lock = threading.RLock()  # who runs a plan: plans, programs and their arena are for one at a time
-_joining = threading.RLock()  # who gives a storage to a segment; held for moments only
+_joining = process_lock()  # who gives a storage to a segment; held for moments only
+_lock = process_lock()  # who runs a plan: plans, programs and their arena are for one at a time
 _parting = threading.Lock()
 _locked = False  # are segments and storages changed under _joining?
 _borrowers: tuple = ()  # the segments with guests, weakly
 _plans: OrderedDict = OrderedDict()
 counters = {"flushes": 0, "plans": 0}
-
-if hasattr(os, "register_at_fork"):  # a child must not inherit what another thread holds
-    for _held in (_joining, _lock):  # the one registered last is taken first
-        os.register_at_fork(
-            before=_held.acquire, after_in_parent=_held.release, after_in_child=_held.release
-        )
 
 
 def _part():
@@ -247,9 +241,9 @@ def _holders(storage, besides=None):
     ]
 
 
-def record_call(call, tensors, scalars):
+def record_call(mine, call, tensors, scalars):
     """Append a call; returns its result storages."""
-    segment = state.mine.segment
+    segment = mine.segment
     row = [call]
     immediate = config.EAGER
     for t in tensors:
@@ -280,7 +274,7 @@ def record_call(call, tensors, scalars):
     segment.events.append(tuple(row))
     full = immediate or slot > segment.limit or segment.nbytes > MAX_PENDING_BYTES
     if full and not settle(segment, first):
-        return record_call(call, tensors, scalars)
+        return record_call(mine, call, tensors, scalars)
     return outs
 
 
@@ -291,51 +285,48 @@ def settle(segment, slot):
     return slot < segment.taken
 
 
-def record_write(target, value_storage, value_meta):
+def record_write(mine, target, value_storage, value_meta):
     """`target`'s view of its storage becomes the value; pending like everything else."""
-    storage, meta = target._st, target._meta.plain
+    segment, storage, meta = mine.segment, target._st, target._meta.plain
+    value_slot = value_storage.slot
+    if value_storage.segment is not segment:
+        value_slot = bind(segment, value_storage, value_meta.dtype)
+    slot = storage.slot
+    if storage.segment is not segment:
+        slot = bind(segment, storage, meta.dtype)
     head = _writes.get((meta, value_meta)) or _interned(
         _writes, (meta, value_meta), Write(meta, value_meta)
     )
-    segment = state.mine.segment
-    slot, value_slot = storage.slot, value_storage.slot
-    if storage.segment is not segment:
-        slot = bind(segment, storage, meta.dtype)
-    if value_storage.segment is not segment:
-        value_slot = bind(segment, value_storage, value_meta.dtype)
-    elif value_storage is storage:
-        value_slot = slot
-    event = head, slot, target._off, value_slot, 0
-    if not _locked and not _borrowers:
-        _append_write(segment, storage, event)
-    elif others := _write_alone(segment, storage, event):
-        for other in others:
-            flush(other)
-        record_write(target, value_storage, value_meta)
+    guarded = _locked or _borrowers
+    if guarded and not _join_alone(segment, storage):
+        record_write(mine, target, value_storage, value_meta)
         return
+    try:
+        event = head, slot, target._off, value_slot, 0
+        storage.slot = slot = segment.count
+        segment.refs.append(_ref(storage))
+        if storage.immediate:
+            segment.written[slot] = storage
+        segment.count = slot + 1
+        segment.events.append(event)
+    finally:
+        if guarded:
+            _joining.release()
     if storage.immediate or value_storage.immediate or config.EAGER:
         flush(segment)
 
 
-def _write_alone(segment, storage, event):
-    """Append a write, or return the segments to flush before: those that read the memory, or this
-    one where it is sealed."""
-    with _joining:
-        others = _holders(storage, segment)
-        if not others and segment.limit == SEALED:
-            return [segment]
-        if not others:
-            _append_write(segment, storage, event)
-        return others
-
-
-def _append_write(segment, storage, event):
-    storage.slot = slot = segment.count
-    segment.refs.append(_ref(storage))
-    if storage.immediate:
-        segment.written[slot] = storage
-    segment.count = slot + 1
-    segment.events.append(event)
+def _join_alone(segment, storage):
+    """Take _joining for a write, if no other segment reads the memory and this one is open; else
+    flush those."""
+    _joining.acquire()
+    others = _holders(storage, segment)
+    if not others and segment.limit != SEALED:
+        return True
+    _joining.release()
+    for other in others or [segment]:
+        flush(other)
+    return False
 
 
 def flush(segment=None):
@@ -486,9 +477,12 @@ def _same_memory(a, b):
 
 def realise(storage):
     """The storage's memory, pending work done, also what others have recorded of reading it."""
-    if storage.segment is not None or _borrowers:
+    segment = storage.segment
+    if _borrowers:
         for segment in _holders(storage):
             flush(segment)
+    elif segment is not None:
+        flush(segment)
     if storage.array is None:
         _refuse_missing()
     return storage.array
