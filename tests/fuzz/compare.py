@@ -16,14 +16,15 @@ class Mismatch(AssertionError):
 
 
 @contextlib.contextmanager
-def mode(segment, eager=False, backend=""):
-    """Run rushlight operator by operator, or on a given backend, recording into `segment`: each
-    implementation has a tape of its own, so that nothing but its own reads makes it run."""
+def mode(segments, name, eager=False, backend=""):
+    """Run rushlight operator by operator, or on a given backend, recording into ``segments[name]``:
+    each implementation has a tape of its own, so that nothing but its own reads makes it run."""
     before = config.EAGER, config.BACKEND, state.segment
-    config.EAGER, config.BACKEND, state.segment = eager, backend, segment
+    config.EAGER, config.BACKEND, state.segment = eager, backend, segments[name]
     try:
         yield
     finally:
+        segments[name] = state.segment  # a flush begins another one
         config.EAGER, config.BACKEND, state.segment = before
 
 
@@ -52,7 +53,7 @@ class Program:
     def context(self, name):
         if name not in MODES:
             return contextlib.nullcontext()
-        return mode(self.segments[name], **MODES[name])
+        return mode(self.segments, name, **MODES[name])
 
     def run(self):
         for _ in range(self.steps):

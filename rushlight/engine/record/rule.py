@@ -13,7 +13,7 @@ from ..ir.primitives import PRIMITIVES
 from ..runtime.storage import Storage
 from .call import Call
 from .plan import Slot, replay
-from .segment import Segment, release, state
+from .segment import SEALED, Segment, release, state
 
 INPUT, SCALAR = PRIMITIVES["input"], PRIMITIVES["scalar"]
 
@@ -63,7 +63,7 @@ def _record(segment, function, tensors, numbers):
     except Exception as error:  # noqa: BLE001  (run directly, it raises the same where users see it)
         raise Untraceable(str(error)) from None
     finally:
-        mine.segment = outer
+        mine.segment = outer if outer.limit != SEALED else Segment()  # if the trace flushed it
     if not segment.events:
         raise Untraceable("nothing was recorded, or it ran at once")
 

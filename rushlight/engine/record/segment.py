@@ -297,7 +297,7 @@ def record_write(mine, target, value_storage, value_meta):
     head = _writes.get((meta, value_meta)) or _interned(
         _writes, (meta, value_meta), Write(meta, value_meta)
     )
-    guarded = _locked or _borrowers
+    guarded = _locked or _borrowers or segment.limit == SEALED
     if guarded and not _join_alone(segment, storage):
         record_write(mine, target, value_storage, value_meta)
         return
