@@ -190,16 +190,17 @@ def finish(call, tensors, scalars):
 
 def attach(mine, call, tensors, scalars, outs):
     """Give results their node (none where the operands that record only choose)."""
-    edges, floats, wanted, i = [], call.float_inputs, 0, 0
+    edges, floats, recorded, wanted, i = [], call.float_inputs, False, 0, 0
     for t in tensors:
+        found = None
         if floats[i] and (t._rg or t._view is not None and t.requires_grad):
-            fn = t._fn
-            edges.append((fn, t._nr) if fn is not None and t._view is None else edge(t))
-            wanted |= 1 << i
-        else:
-            edges.append(None)
+            fn, recorded = t._fn, True
+            found = (fn, t._nr) if fn is not None and t._view is None else edge(t)
+            if found is not None:  # views of leaves made without recording have none
+                wanted |= 1 << i
+        edges.append(found)
         i += 1
-    if not wanted:
+    if not recorded:
         return
     of_inputs, of_outputs = call.saves.get(wanted) or what_to_save(call, wanted)
     node = _new(OpNode)  # its constructor, written out for speed

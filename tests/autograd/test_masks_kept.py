@@ -26,3 +26,17 @@ def test_a_view_of_nothing_gets_constant_zeros():
     (g,) = torch.autograd.grad((y * y).sum(), x, create_graph=True)
     assert not g.requires_grad
     assert g.tolist() == [[0.0, 0.0]] * 3
+
+
+def test_a_view_without_an_edge_makes_nothing_saved():
+    """A view of a leaf that was made without recording records, but gets no gradient, so the other
+    factor is not saved, as in PyTorch; then it may be written."""
+    x = torch.ones(3, requires_grad=True)
+    with torch.no_grad():
+        view = x[:2]
+    other = torch.ones(2, requires_grad=True) * 1
+    product = view * other
+    assert product.grad_fn.next_functions[0] == (None, 0)
+    assert product.grad_fn._saved_self is not None
+    other.fill_(2.0)
+    product.sum().backward()
