@@ -17,6 +17,8 @@ import pytest
 
 import rushlight as torch
 from rushlight.engine.ops import REGISTRY
+from rushlight.engine.record import state
+from rushlight.frontend.inplace import overwrite
 from rushlight.frontend.install import function_of
 
 ROUNDS = 60
@@ -463,3 +465,16 @@ def test_what_a_failed_operator_should_have_computed_has_no_value():
         lost.tolist()
     with pytest.raises(RuntimeError, match="has no value"):
         (lost + 1).tolist()
+
+
+def test_a_segment_that_comes_back_sealed_takes_no_writes():
+    """Whoever swaps tapes may put a flushed one back: a write on its own goes to a new one."""
+    target, value = torch.zeros(3), torch.ones(3)
+    torch.frontend.flush_segment()
+    sealed = state.mine.segment
+    kept = target + 1
+    torch.frontend.flush_segment()
+    state.mine.segment = sealed
+    overwrite(target, value)
+    assert target.tolist() == [1.0, 1.0, 1.0]
+    assert kept.tolist() == [1.0, 1.0, 1.0]

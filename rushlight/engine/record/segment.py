@@ -178,7 +178,7 @@ def _is_recording(thread_and_frame):
 def bind(segment, storage, dtype):
     """The slot of realised memory in this segment (what another segment has pending on it runs
     first); immediate memory may be seen as another dtype."""
-    if _locked or storage.segment is not None:
+    if _locked or storage.segment is not None or segment.limit == SEALED:
         return _bind_locked(segment, storage, dtype)
     slot = _append_bind(segment, storage, dtype)
     if not storage.immediate:
