@@ -10,7 +10,7 @@ from ..engine.base.device import cpu, device
 from ..engine.base.meta import meta_of
 from ..engine.base.promote import get_default_dtype
 from ..engine.record import state
-from ..engine.runtime.storage import Storage, aligned_empty
+from ..engine.runtime.storage import aligned_empty, storage_of
 from .arguments import is_int, python_number
 from .nested import fitting, to_array
 from .tensor import Tensor, wrap
@@ -107,10 +107,10 @@ def full_array(shape, value, dtype, place=cpu, requires_grad=False, strides=None
     meta = meta_of(shape, dtype, strides, place)
     value = fitting(value, dtype)
     if place.type == "meta":
-        return finished(wrap(Storage(dtype, meta.numel, place), meta), requires_grad)
+        return finished(wrap(storage_of(dtype, meta.numel, place), meta), requires_grad)
     array = aligned_empty(max(meta.extent, 0), dtype.np)
     array.fill(value)
-    return finished(wrap(Storage(dtype, array.size, place, array), meta), requires_grad)
+    return finished(wrap(storage_of(dtype, array.size, place, array), meta), requires_grad)
 
 
 # --------------------------------------------------------------------------- of a shape
@@ -151,7 +151,7 @@ def empty_strided(
     dtype = as_dtype(dtype, get_default_dtype())
     meta = meta_of(shape, dtype, strides, place)
     array = None if place.type == "meta" else aligned_empty(meta.extent, dtype.np)
-    return finished(wrap(Storage(dtype, meta.extent, place, array), meta), requires_grad)
+    return finished(wrap(storage_of(dtype, meta.extent, place, array), meta), requires_grad)
 
 
 def format_strides(shape, memory_format, like=None):
@@ -495,7 +495,7 @@ def from_data(array, dtype, place=cpu):
     if not flat.flags.writeable:
         flat = flat.copy()
     held = None if place.type == "meta" else flat
-    return wrap(Storage(dtype, flat.size, place, held), meta_of(array.shape, dtype, None, place))
+    return wrap(storage_of(dtype, flat.size, place, held), meta_of(array.shape, dtype, None, place))
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):

@@ -12,7 +12,7 @@ from ..engine.base.locks import process_lock
 from ..engine.base.promote import on_default_change
 from ..engine.record import call_of, record_call, state
 from ..engine.record.segment import user_frame
-from ..engine.runtime.storage import Storage
+from ..engine.runtime.storage import storage_of
 from .arguments import accepts, bind, classify, is_number, reads_tensor, takes_number
 from .graph import Node, Saved, _sequence, edge, stale
 from .results import pack
@@ -167,7 +167,7 @@ def finish_all(call, tensors, scalars):
     """Record a call; returns its results as a list of tensors with their history."""
     mine = state.mine
     if call.device is META:
-        storages = [Storage(m.dtype, m.numel, m.device) for m in call.out_metas]
+        storages = [storage_of(m.dtype, m.numel, m.device) for m in call.out_metas]
     else:
         storages = record_call(mine, call, tensors, scalars)
     outs = list(map(wrap, storages, call.out_metas))

@@ -32,12 +32,12 @@ _TAIL = """
     if scalars:
         segment.scalars.extend(scalars)
     slot, meta = segment.count, call.out_metas[0]
-    storage = _new(Storage)
+    storage = Storage()
     storage.array = storage.owner = None
     storage.dtype, storage.size, storage.device = meta.dtype, meta.numel, meta.device
     storage.segment, storage.slot = segment, slot
     storage.immediate, storage.version = False, 0
-    segment.refs.append(_ref(storage))
+    segment.refs.append(storage)
     segment.count = slot + 1
     segment.nbytes += call.out_bytes
     if call.unordered:

@@ -6,7 +6,7 @@ from ..engine.base import dtypes, shapes
 from ..engine.base.device import cpu
 from ..engine.base.meta import meta_of
 from ..engine.record.segment import expose
-from ..engine.runtime.storage import Storage
+from ..engine.runtime.storage import storage_of
 from .creation import as_device, as_dtype, from_data, tensor
 from .tensor import Tensor, wrap
 
@@ -77,7 +77,7 @@ def from_numpy(ndarray):
         if size
         else np.empty(0, ndarray.dtype)
     )
-    storage = Storage(found, size, cpu, flat)
+    storage = storage_of(found, size, cpu, flat)
     storage.immediate = True
     storage.owner = ndarray
     return wrap(storage, meta_of(ndarray.shape, found, strides))
@@ -118,7 +118,7 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
             f"length ({size} bytes) minus 1"
         )
     array = np.frombuffer(buffer, found.np, count, offset)
-    storage = Storage(found, array.size, cpu, array)
+    storage = storage_of(found, array.size, cpu, array)
     storage.immediate = True
     storage.owner = buffer
     t = wrap(storage, meta_of((array.size,), found))

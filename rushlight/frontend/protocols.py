@@ -7,7 +7,7 @@ import numpy as np
 
 from ..engine.base import dtypes
 from ..engine.record.segment import realise
-from ..engine.runtime.storage import Storage, aligned_empty
+from ..engine.runtime.storage import aligned_empty, storage_of
 from . import indexing as _indexing
 from . import interchange
 from .methods import _known_item, as_view, cached, cuda, dim, method, numel
@@ -131,11 +131,11 @@ def __deepcopy__(self, memo):
 def _copied_storage(storage, memo):
     if id(storage) not in memo:
         if storage.device.type == "meta":
-            copied = Storage(storage.dtype, storage.size, storage.device)
+            copied = storage_of(storage.dtype, storage.size, storage.device)
         else:
             array, source = aligned_empty(storage.size, storage.dtype.np), realise(storage)
             array[...] = source.fetch() if storage.device.type == "opaque" else source
-            copied = Storage(storage.dtype, storage.size, storage.device, array)
+            copied = storage_of(storage.dtype, storage.size, storage.device, array)
         memo[id(storage)] = copied
     return memo[id(storage)]
 

@@ -13,7 +13,7 @@ from ..engine.runtime import draws_normal as normals
 from ..engine.runtime import draws_rejection as rejection
 from ..engine.runtime import draws_uniform as uniforms
 from ..engine.runtime import generator as generators
-from ..engine.runtime.storage import Storage
+from ..engine.runtime.storage import storage_of
 from .arguments import is_int, python_number
 from .creation import (
     as_device,
@@ -266,7 +266,7 @@ def _like(input, dtype, layout, place, requires_grad, memory_format, draw):
         return full_array(tuple(meta.shape), 0, dtype, place, requires_grad, strides)
     flat = np.asarray(draw((meta.numel,), dtype)).astype(dtype.np, copy=False)
     made = wrap(
-        Storage(dtype, flat.size, place, np.ascontiguousarray(flat).reshape(-1)),
+        storage_of(dtype, flat.size, place, np.ascontiguousarray(flat).reshape(-1)),
         meta_of(tuple(meta.shape), dtype, strides, place),
     )
     return finished(made, requires_grad)
@@ -471,7 +471,7 @@ def _write(t, values, node="RandomBackward0"):
     values = np.ascontiguousarray(values).astype(meta.dtype.np, copy=False).reshape(-1)
     strides = meta.strides if meta.dense else None
     drawn = wrap(
-        Storage(meta.dtype, values.size, meta.device, values),
+        storage_of(meta.dtype, values.size, meta.device, values),
         meta_of(tuple(meta.shape), meta.dtype, strides, meta.device),
     )
     return t._draw_(drawn, node)

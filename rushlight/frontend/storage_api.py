@@ -6,7 +6,7 @@ from ..engine.base import dtypes
 from ..engine.base.device import cpu
 from ..engine.base.meta import meta_of
 from ..engine.record.segment import realise
-from ..engine.runtime.storage import Storage, aligned_empty
+from ..engine.runtime.storage import aligned_empty, storage_of
 from .tensor import Tensor, wrap
 
 
@@ -24,7 +24,7 @@ class UntypedStorage:
         self._st = (
             storage
             if storage is not None
-            else Storage(dtypes.uint8, size, cpu, np.zeros(size, np.uint8))
+            else storage_of(dtypes.uint8, size, cpu, np.zeros(size, np.uint8))
         )
 
     @classmethod
@@ -34,7 +34,7 @@ class UntypedStorage:
             copy = aligned_empty(array.size, np.dtype(np.uint8))
             copy[...] = array
             array = copy
-        return cls(storage=Storage(dtypes.uint8, array.size, cpu, array))
+        return cls(storage=storage_of(dtypes.uint8, array.size, cpu, array))
 
     device = property(lambda self: self._st.device)
 

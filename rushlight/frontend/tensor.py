@@ -11,7 +11,7 @@ from ..engine.base.meta import meta_of
 from ..engine.base.shapes import wrap_dim
 from ..engine.record import flush, state
 from ..engine.record.segment import realise
-from ..engine.runtime.storage import Storage, Version
+from ..engine.runtime.storage import Version, storage_of
 
 
 class ViewInfo:
@@ -296,7 +296,7 @@ def from_array(array, dtype, shape=None, device=None):
         if device is None
         else meta_of(tuple(shape), dtype, None, device)
     )
-    return wrap(Storage(dtype, meta.numel, meta.device, array.reshape(-1)), meta)
+    return wrap(storage_of(dtype, meta.numel, meta.device, array.reshape(-1)), meta)
 
 
 def _remark(t, meta):

@@ -10,7 +10,7 @@ import numpy as np
 from ..base.dtypes import float64
 from ..ir.graph import Graph
 from ..ir.primitives import PRIMITIVES
-from ..runtime.storage import Storage
+from ..runtime.storage import storage_of
 from .call import Call
 from .plan import Slot, replay
 from .segment import SEALED, Segment, release, state
@@ -44,7 +44,9 @@ def trace(function, metas, numbers, wrap):
         raise Untraceable("tensors that are not dense in memory of the CPU")
     if any(n.__class__ is not float for n in numbers):
         raise Untraceable("numbers that are not floats")
-    storages = [Storage(m.dtype, m.numel, m.device, np.empty(m.numel, m.dtype.np)) for m in metas]
+    storages = [
+        storage_of(m.dtype, m.numel, m.device, np.empty(m.numel, m.dtype.np)) for m in metas
+    ]
     tensors = [wrap(s, m) for s, m in zip(storages, metas, strict=True)]
     given = [n * 1.0 for n in numbers]  # objects of their own: where each goes is seen by identity
     segment = Segment(runs=False)

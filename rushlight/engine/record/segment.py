@@ -18,6 +18,7 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
+from sys import getrefcount
 from typing import Any
 
 from ..base import config
@@ -27,7 +28,6 @@ from ..runtime.opaque import OpaqueBuffer
 from ..runtime.storage import Storage
 from . import plan as plans
 
-_new, _ref = object.__new__, weakref.ref
 MAX_SLOTS = 4096
 SEALED = -1  # the limit of a segment that takes no more events
 MAX_PENDING_BYTES = 1 << 28
@@ -85,7 +85,7 @@ class Segment:
 
     def __init__(self, runs=True):
         self.runs = runs  # False: recorded only to be read (record/rule.py)
-        self.events, self.refs, self.scalars = [], [], []  # refs: per slot, weakly, who has it
+        self.events, self.refs, self.scalars = [], [], []  # refs: per slot, whose value it is
         self.bound, self.arrays = [], []  # storages with memory, and that memory
         self.guests = {}  # of the bound, those that are at home in another segment: their slots
         self.written, self.lines = {}, {}
@@ -224,7 +224,7 @@ def _bind_shared(segment, storage, dtype):
         slot = _append_bind(segment, storage, dtype)
     if storage.segment is not None:
         if not segment.guests:
-            _borrowers = (*[ref for ref in _borrowers if ref() is not None], _ref(segment))
+            _borrowers = (*[ref for ref in _borrowers if ref() is not None], weakref.ref(segment))
         segment.guests[storage] = slot
     elif not storage.immediate:
         storage.segment, storage.slot = segment, slot
@@ -259,13 +259,13 @@ def record_call(mine, call, tensors, scalars):
     outs = []
     first = slot = segment.count
     for meta in call.out_metas:
-        storage = _new(Storage)
+        storage = Storage()
         storage.array = storage.owner = None
         storage.dtype, storage.size, storage.device = meta.dtype, meta.numel, meta.device
         storage.segment, storage.slot = segment, slot
         storage.immediate, storage.version = False, 0
         slot += 1
-        segment.refs.append(_ref(storage))
+        segment.refs.append(storage)
         outs.append(storage)
     segment.count = slot
     segment.nbytes += call.out_bytes
@@ -303,8 +303,9 @@ def record_write(mine, target, value_storage, value_meta):
         return
     try:
         event = head, slot, target._off, value_slot, 0
+        segment.refs[slot] = None  # its value is that of the slot to come
         storage.slot = slot = segment.count
-        segment.refs.append(_ref(storage))
+        segment.refs.append(storage)
         if storage.immediate:
             segment.written[slot] = storage
         segment.count = slot + 1
@@ -404,8 +405,18 @@ def release(segment, alive=()):
     for storage in segment.bound:
         if storage.segment is segment:
             storage.segment = None
+    _forget(segment)
     if segment.guests:
         _dismiss(segment)
+
+
+def _forget(segment):
+    """Let go of the storages it holds, which hold it."""
+    if _locked:
+        with _joining:  # who looks into refs (_bind_locked) has found its storage at home there
+            segment.refs.clear()
+    else:
+        segment.refs.clear()
 
 
 def _dismiss(segment):
@@ -414,17 +425,24 @@ def _dismiss(segment):
         _borrowers = tuple([ref for ref in _borrowers if ref() not in (None, segment)])
 
 
+def _references(storages):
+    """How many references _wanted's loop sees to the first of them."""
+    for storage in storages:
+        return getrefcount(storage)
+
+
+_UNUSED = _references([object()])  # to a storage that only its segment holds
+
+
 def _wanted(segment, refs):
     """(storages still referenced, their slots, which of them are the next content of what bound
     memory)."""
     alive, wanted, updates, slot = [], [], (), 0
     written, positions = segment.written, None
-    for ref in refs:
-        if ref is not None:
-            storage = ref()
-            if storage is not None and (
-                storage.slot == slot and storage.segment is segment or slot in written
-            ):
+    unused = _UNUSED if refs is segment.refs else _UNUSED + 1
+    for storage in refs:
+        if storage is not None and getrefcount(storage) > unused:
+            if storage.slot == slot and storage.segment is segment or slot in written:
                 # immediate memory may be bound more than once: what is written to it is computed
                 # aside
                 if storage.array is not None and not storage.immediate:

@@ -39,16 +39,6 @@ class Storage:
         "__weakref__",
     )
 
-    def __init__(self, dtype, size, device, array=None):
-        self.array, self.dtype, self.size, self.device = array, dtype, size, device
-        if device.type == "opaque" and array is not None:
-            self.array = OpaqueBuffer(array)
-        self.segment = None
-        self.slot = 0
-        self.immediate = False
-        self.version = 0
-        self.owner = None
-
     @property
     def nbytes(self):
         return self.size * self.dtype.itemsize
@@ -56,6 +46,19 @@ class Storage:
     def __repr__(self):
         state = "pending" if self.segment is not None else "realised"
         return f"<Storage {self.dtype.name}[{self.size}] {state}>"
+
+
+def storage_of(dtype, size, device, array=None):
+    """A realised storage (without memory where `array` is None).  The class has no constructor of
+    its own, for the recorder, which makes one per operator, fills a bare one quicker."""
+    storage = Storage()
+    storage.array, storage.dtype, storage.size, storage.device = array, dtype, size, device
+    if device.type == "opaque" and array is not None:
+        storage.array = OpaqueBuffer(array)
+    storage.segment = storage.owner = None
+    storage.slot = storage.version = 0
+    storage.immediate = False
+    return storage
 
 
 def aligned_empty(size, np_dtype):

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 
+ALIGN = 64  # bytes
 SMALL = 1 << 13  # bytes below which alignment saves less than it costs
 
 
@@ -47,10 +48,12 @@ address = _by_struct if READABLE else _by_ctypes
 hand_over = id if READABLE else _listed
 
 
-def aligned_empty(size, np_dtype, align=64):
+def aligned_empty(size, np_dtype):
     """Uninitialised 1-d array whose data starts on a cache line."""
-    raw = np.empty(size * np_dtype.itemsize + align, np.uint8)
-    return np.ndarray(size, np_dtype, raw, -address(raw) % align)
+    item = np_dtype.itemsize  # no more than the allocator aligns
+    raw = np.empty(size + ALIGN // item, np_dtype)
+    start = -address(raw) % ALIGN // item
+    return raw[start : start + size]
 
 
 def allocation(size, np_dtype):
