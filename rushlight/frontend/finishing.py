@@ -39,11 +39,10 @@ _TAIL = """
     storage.immediate, storage.version = False, 0
     segment.refs.append(storage)
     segment.count = slot + 1
-    segment.nbytes += call.out_bytes
-    if call.unordered:
-        segment.lines[len(segment.events)] = user_line()
+    if call.noted:
+        now = note(segment, call) or now
     segment.events.append((call, {places}))
-    if now or slot > segment.limit or segment.nbytes > MAX_PENDING_BYTES:
+    if now or slot > segment.limit:
         if not settle(segment, slot):
             return finish{n}(call, {tensors}, scalars)
     result = _new(Tensor)

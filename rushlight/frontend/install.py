@@ -12,8 +12,8 @@ from ..engine.base.locks import process_lock
 from ..engine.base.promote import NUMBER_KINDS
 from ..engine.ops import REGISTRY
 from ..engine.ops.schema import REQUIRED
-from .arguments import SYNONYMS, classify, public_name, reads_tensor
-from .dispatch import choose, finish, infer, run_bound
+from .arguments import SYNONYMS, bind, classify, public_name, reads_tensor
+from .dispatch import choose, finish, infer, known, run_bound
 from .documentation import Docstring, page
 from .finishing import FINISH, LIMIT
 from .inplace import check_out, finish_inplace, write_out
@@ -292,8 +292,8 @@ def _tensors_in(given):
 
 def general(overloads, function, form):
     """A function that picks its overload from the types of the arguments, and remembers the
-    pick."""
-    slow, picks = _slow_path(overloads, function, form), {}
+    pick; of a tensor, or a tensor and an int as in x.sum(0), also the call itself."""
+    slow, picks, calls = _slow_path(overloads, function, form), {}, {}
 
     def first(args, kwargs, key):
         if "out" in kwargs and form == "call" or has_override(args, kwargs):
@@ -302,11 +302,36 @@ def general(overloads, function, form):
         if not form_takes_varargs(op) and not any(
             reads_tensor(p, values[p.name]) for p in op.schema.params
         ):
-            picks[key] = generate(op, function, "view" if op.kind == "view" else form)
+            pick = generate(op, function, "view" if op.kind == "view" else form)
+            short = key is Tensor or key == (Tensor, int)
+            if short and form == "call" and _is_of_one_tensor(op):
+                pick = _remembering(op, pick, calls)
+            picks[key] = pick
         return slow(args, kwargs)
 
-    scope = dict(picks=picks, first=first, slow=slow, type_of=_type_of, key_of=_key_of)
+    scope = dict(picks=picks, calls=calls, first=first, type_of=_type_of, key_of=_key_of)
+    scope.update(Tensor=Tensor, finish1=FINISH["finish1"])
     return types.FunctionType(_PICKING, scope)
+
+
+def _is_of_one_tensor(op):
+    first, *rest = op.schema.params
+    numbers = ("Tensor", "Scalar", "float")
+    given = not any(p.type.startswith(numbers) for p in rest)
+    return op.kind != "view" and first.type == "Tensor" and given
+
+
+def _remembering(op, pick, calls):
+    """`pick`, which also notes the call where _PICKING looks for it."""
+
+    def noting(*args):
+        values = bind(op, args, {})
+        key, tagged, _, _ = classify(op, values)
+        short = args[0]._meta if len(args) == 1 else (args[0]._meta, args[1])
+        known(op, calls, short, lambda: infer(op, op.calls, key, tagged))
+        return pick(*args)
+
+    return noting
 
 
 def _type_of(v):
@@ -323,25 +348,29 @@ def _general_code():
 
 
 def _key_of(args, kwargs):
-    if not kwargs and len(args) == 1:
-        return args[0].__class__
     types_of = tuple([_type_of(a) for a in args])
     return types_of + tuple([(k, _type_of(v)) for k, v in kwargs.items()]) if kwargs else types_of
 
 
 def _picking_code():
     def generated(*args, **kwargs):
-        if not kwargs and len(args) == 1:  # the most common calls without a loop
+        count = 0 if kwargs else len(args)
+        if count == 1:
             (a,) = args
-            pick = picks.get(a.__class__)  # noqa: F821
-            if pick is not None:
-                return pick(a)
-        elif not kwargs and len(args) == 2:
+            key = a.__class__
+            if key is Tensor:
+                call = calls.get(a._meta)  # noqa: F821
+                if call is not None:
+                    return finish1(call, a, ())  # noqa: F821
+        elif count == 2:
             a, b = args
-            pick = picks.get((a.__class__, type_of(b)))  # noqa: F821
-            if pick is not None:
-                return pick(a, b)
-        key = key_of(args, kwargs)  # noqa: F821
+            if b.__class__ is int and a.__class__ is Tensor:
+                call = calls.get((a._meta, b))  # noqa: F821
+                if call is not None:
+                    return finish1(call, a, ())  # noqa: F821
+            key = a.__class__, type_of(b)  # noqa: F821
+        else:
+            key = key_of(args, kwargs)  # noqa: F821
         pick = picks.get(key)  # noqa: F821
         return first(args, kwargs, key) if pick is None else pick(*args, **kwargs)  # noqa: F821
 

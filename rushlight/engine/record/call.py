@@ -13,6 +13,7 @@ from ..ir.graph import Graph
 from ..ir.primitives import PRIMITIVES
 
 INPUT, SCALAR = PRIMITIVES["input"], PRIMITIVES["scalar"]
+NOTED_BYTES = 1 << 16  # of results; the recorder adds up those of larger calls
 
 
 class Call:
@@ -36,6 +37,7 @@ class Call:
         "float_inputs",
         "snapshots",
         "unordered",
+        "noted",
         "single",
         "usual",
         "saves",
@@ -65,6 +67,7 @@ class Call:
         self.unordered = any(v.prim.name == "clamp_index" for v in graph.values)
         self.saves = {}
         self.out_bytes = sum(m.numel * m.dtype.itemsize for m in out_metas)
+        self.noted = self.unordered or self.out_bytes > NOTED_BYTES
         self.single = len(out_metas) == 1 and not listed
         self.usual = self.single and device.type != "meta"
         self.records = self._recorded() if op is None or op.differentiable else ()

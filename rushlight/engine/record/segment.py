@@ -27,10 +27,11 @@ from ..base.locks import process_lock
 from ..runtime.opaque import OpaqueBuffer
 from ..runtime.storage import Storage
 from . import plan as plans
+from .call import NOTED_BYTES
 
 MAX_SLOTS = 4096
 SEALED = -1  # the limit of a segment that takes no more events
-MAX_PENDING_BYTES = 1 << 28
+MAX_PENDING_BYTES = MAX_SLOTS * NOTED_BYTES  # which smaller results alone cannot fill
 PLAN_LIMIT = 512
 
 
@@ -73,7 +74,7 @@ class Segment:
         "arrays",
         "opaque",
         "guests",
-        "written",
+        "writes",
         "count",
         "lines",
         "nbytes",
@@ -88,9 +89,10 @@ class Segment:
         self.events, self.refs, self.scalars = [], [], []  # refs: per slot, whose value it is
         self.bound, self.arrays = [], []  # storages with memory, and that memory
         self.guests = {}  # of the bound, those that are at home in another segment: their slots
-        self.written, self.lines = {}, {}
+        self.lines = {}
         self.count = self.nbytes = 0
         self.opaque = False  # is some of that memory opaque?
+        self.writes = False  # is there a Write?
         self.limit = MAX_SLOTS  # a record that fills a slot beyond flushes
 
 
@@ -175,13 +177,27 @@ def _is_recording(thread_and_frame):
     return False
 
 
-def bind(segment, storage, dtype):
+def bind(segment, storage, dtype, locked=False):
     """The slot of realised memory in this segment (what another segment has pending on it runs
     first); immediate memory may be seen as another dtype."""
-    if _locked or storage.segment is not None or segment.limit == SEALED:
+    if not locked and (_locked or storage.segment is not None or segment.limit == SEALED):
         return _bind_locked(segment, storage, dtype)
-    slot = _append_bind(segment, storage, dtype)
-    if not storage.immediate:
+    array, size = storage.array, storage.size
+    if array is None:
+        _refuse_missing()
+    if storage.dtype is not dtype:
+        array = array.view(dtype.np)
+        size = array.size
+    if array.__class__ is OpaqueBuffer:
+        segment.opaque = True
+    segment.bound.append(storage)
+    segment.arrays.append(array)
+    segment.refs.append(None)
+    key = dtype, size
+    segment.events.append(_binds.get(key) or _interned(_binds, key, (Bind(dtype, size),)))
+    slot = segment.count
+    segment.count = slot + 1
+    if storage.segment is None and not storage.immediate:
         storage.segment, storage.slot = segment, slot
     return slot
 
@@ -197,37 +213,20 @@ def _bind_locked(segment, storage, dtype):
     return _bind_locked(segment, storage, dtype)
 
 
-def _append_bind(segment, storage, dtype):
-    array = storage.array
-    if array is None:
-        _refuse_missing()
-    if storage.dtype is not dtype:
-        array = array.view(dtype.np)
-    key = dtype, array.size
-    segment.bound.append(storage)
-    segment.arrays.append(array)
-    if array.__class__ is OpaqueBuffer:
-        segment.opaque = True
-    segment.refs.append(None)
-    segment.events.append(_binds.get(key) or _interned(_binds, key, (Bind(*key),)))
-    slot = segment.count
-    segment.count = slot + 1
-    return slot
-
-
 def _bind_shared(segment, storage, dtype):
     """Memory that may be at home in another segment: then this one is noted, for a write must
     flush both."""
     global _borrowers
     slot = segment.guests.get(storage)
     if slot is None:
-        slot = _append_bind(segment, storage, dtype)
-    if storage.segment is not None:
+        slot = bind(segment, storage, dtype, locked=True)
+    if storage.segment is None:
+        if not storage.immediate:
+            storage.segment, storage.slot = segment, slot
+    elif storage.segment is not segment:
         if not segment.guests:
             _borrowers = (*[ref for ref in _borrowers if ref() is not None], weakref.ref(segment))
         segment.guests[storage] = slot
-    elif not storage.immediate:
-        storage.segment, storage.slot = segment, slot
     return slot
 
 
@@ -268,14 +267,21 @@ def record_call(mine, call, tensors, scalars):
         segment.refs.append(storage)
         outs.append(storage)
     segment.count = slot
+    if call.noted:
+        immediate = note(segment, call) or immediate
+    segment.events.append(tuple(row))
+    if (immediate or slot > segment.limit) and not settle(segment, first):
+        return record_call(mine, call, tensors, scalars)
+    return outs
+
+
+def note(segment, call):
+    """Before the event of a call that is large, or whose errors tell the program's line: is so much
+    pending that the segment must be flushed?"""
     segment.nbytes += call.out_bytes
     if call.unordered:
         segment.lines[len(segment.events)] = user_line()
-    segment.events.append(tuple(row))
-    full = immediate or slot > segment.limit or segment.nbytes > MAX_PENDING_BYTES
-    if full and not settle(segment, first):
-        return record_call(mine, call, tensors, scalars)
-    return outs
+    return segment.nbytes > MAX_PENDING_BYTES
 
 
 def settle(segment, slot):
@@ -306,8 +312,7 @@ def record_write(mine, target, value_storage, value_meta):
         segment.refs[slot] = None  # its value is that of the slot to come
         storage.slot = slot = segment.count
         segment.refs.append(storage)
-        if storage.immediate:
-            segment.written[slot] = storage
+        segment.writes = True
         segment.count = slot + 1
         segment.events.append(event)
     finally:
@@ -388,18 +393,20 @@ def _execute(segment, events, refs, scalars):
         if segment.opaque:
             arrays = [a.fetch() if a.__class__ is OpaqueBuffer else a for a in arrays]
         for storage, array in zip(alive, plan.run(arrays, scalars)):  # noqa: B905 (costs here)
-            if storage.array is None and storage.device.type != "opaque":
+            if storage.array is None and storage.device is cpu:
                 storage.array = array
             else:
                 _update(storage, array)
+            storage.segment = None  # other threads go by it
+        alive = ()
         counters["flushes"] += 1
     finally:
         release(segment, alive)
 
 
 def release(segment, alive=()):
-    """The segment is over: its storages are of no segment.  That comes after they have their
-    memory, for other threads go by it, and needs no lock: nobody else takes them from it."""
+    """The segment is over: its storages (those left of `alive`, and bound ones) are of no segment.
+    That needs no lock: nobody else takes them from it."""
     for storage in alive:
         storage.segment = None
     for storage in segment.bound:
@@ -425,33 +432,21 @@ def _dismiss(segment):
         _borrowers = tuple([ref for ref in _borrowers if ref() not in (None, segment)])
 
 
-def _references(storages):
-    """How many references _wanted's loop sees to the first of them."""
-    for storage in storages:
-        return getrefcount(storage)
-
-
-_UNUSED = _references([object()])  # to a storage that only its segment holds
+# The references to a storage that only its segment holds, as _wanted counts them.
+(_UNUSED,) = [getrefcount(storage) for storage in [object()]]
 
 
 def _wanted(segment, refs):
     """(storages still referenced, their slots, which of them are the next content of what bound
     memory)."""
-    alive, wanted, updates, slot = [], [], (), 0
-    written, positions = segment.written, None
     unused = _UNUSED if refs is segment.refs else _UNUSED + 1
-    for storage in refs:
-        if storage is not None and getrefcount(storage) > unused:
-            if storage.slot == slot and storage.segment is segment or slot in written:
-                # immediate memory may be bound more than once: what is written to it is computed
-                # aside
-                if storage.array is not None and not storage.immediate:
-                    positions = positions or {id(s): i for i, s in enumerate(segment.bound)}
-                    updates += ((len(alive), positions[id(storage)]),)
-                alive.append(storage)
-                wanted.append(slot)
-        slot += 1
-    return alive, tuple(wanted), updates
+    alive = [s for s in refs if s is not None and getrefcount(s) > unused]
+    updates: Any = ()
+    if segment.writes:
+        # immediate memory may be bound more than once: what is written to it is computed aside
+        place = {id(s): i for i, s in enumerate(segment.bound) if not s.immediate}
+        updates = tuple([(i, place[id(s)]) for i, s in enumerate(alive) if id(s) in place])
+    return alive, tuple([s.slot for s in alive]), updates
 
 
 def _plan(events, wanted, updates, lines):
@@ -470,9 +465,11 @@ def _plan(events, wanted, updates, lines):
 
 
 def _update(storage, array):
-    """Memory that exists (or is opaque) takes a result, unless it was computed in place."""
+    """Opaque or existing memory takes a result, unless it was computed in place."""
     if storage.device.type == "opaque":
         _put_back(storage, array)
+    elif storage.array is None:
+        storage.array = array
     elif not _same_memory(storage.array, array):
         storage.array[...] = (
             array if array.dtype == storage.array.dtype else array.view(storage.array.dtype)
