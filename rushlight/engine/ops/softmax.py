@@ -17,11 +17,12 @@ def log_softmax_values(x, d):
 
 
 def softmax_values(x, d):
-    """Exponentials along d, divided by their sum."""
+    """Exponentials along d, divided by their sum (from 1 to the number of them, so that one
+    division a row loses nothing)."""
     if numel(x.shape) == 0:
         return x
     e = L.exp(x - L.max_(x, [d], keepdim=True))
-    return e / L.sum_(e, [d], keepdim=True)
+    return e * (1 / L.sum_(e, [d], keepdim=True))
 
 
 def _run(function, x, dim, dtype, name):

@@ -44,7 +44,7 @@ def erf(k: Body, x: Value) -> Value:
         t, n = nearest(k, e, 1, BIAS[k.type])
         r = e - n
         far = k.fma(-k.fma(k.polynomial(k.table("erf_exp2"), r), r, 1.0), power(k, t), 1.0)
-        return k.select(a < 0.8, _erf_small(k, x), k.copysign(far, x))
+        return k.select(a < 0.68, _erf_small(k, x), k.copysign(far, x))
     return k.select(a < 1.0, _erf_small(k, x), k.copysign(1.0 - _erfc_large(k, a), x))
 
 
