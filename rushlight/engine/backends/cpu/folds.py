@@ -23,13 +23,13 @@ def identity(op, dtype):
 
 class _Fold:
     """`begin`, then per block `begin_block`, `add` for each element and `end_block`, then `result`;
-    folds without blocks are only begun, added to and read."""
+    folds without blocks (all there is may be one) are only begun, added to and read."""
 
-    def __init__(self, kernel, op, dtype):
+    def __init__(self, kernel, op, dtype, one_block):
         self.k, self.e, self.op, self.dtype = kernel, kernel.e, op, dtype
         self.work = dtypes.float32 if dtype in dtypes.HALVES else dtype
         floating = self.work.category == dtypes.FLOAT
-        self.blocked = floating and op == "sum"
+        self.blocked = floating and op == "sum" and not one_block
         self.nan = floating and op in ("max", "min")
         kernel.count += 1
         self.name = f"%fold{kernel.count}"

@@ -25,13 +25,17 @@ class Loops(NamedTuple):
     written: frozenset
 
     @property
+    def short(self):
+        """Are there many short rows?  (Outer loops of a row, which a batch may be, do not count:
+        its size is to need no other kernel.)"""
+        rows = self.sizes[self.kept : self.kept + self.inner]
+        return self.kept > 0 and not self.lane and math.prod(rows[-1:]) < SHORT_ROW
+
+    @property
     def narrow(self):
         """Are 256-bit vectors better?  Where rows are so short that a wide vector's remainder would
-        take most of the time, and where vectors are loaded by shuffles.  (Outer loops of a row,
-        which a batch may be, do not count: its size is to need no other kernel.)"""
-        rows = self.sizes[self.kept : self.kept + self.inner]
-        short = self.kept > 0 and not self.lane and math.prod(rows[-1:]) < SHORT_ROW
-        return short or any(kinds[-1:] not in ("", "0", "1", "s") for kinds in self.classes())
+        take most of the time, and where vectors are loaded by shuffles."""
+        return self.short or any(kinds[-1:] not in ("", "0", "1", "s") for kinds in self.classes())
 
     def classes(self):
         """Per access and index, what code depends on, a character a loop: "0", "s", or of the
@@ -85,6 +89,7 @@ def structure(nest, loops):
         loops.kept,
         loops.inner,
         loops.lane,
+        loops.short,
         loops.narrow,
         loops.classes(),
         tuple([a.value.dtype for a in nest.accesses]),

@@ -96,11 +96,12 @@ class Kernel:
     def make_folds(self):
         """Accumulators live on the stack; those of rows become registers."""
         make = ArrayFold if self.loops.lane else RegisterFold
+        one_block = self.loops.short and self.loops.inner == 1
         for inner, _ in self.nest.passes:
             for position in inner:
                 i = self.nest.body[position]
                 if i.name == "fold":
-                    self.folds[position] = make(self, i.extra, i.dtype)
+                    self.folds[position] = make(self, i.extra, i.dtype, one_block)
 
     # --------------------------------------------------------------------------------- loops
     def label(self, text):
