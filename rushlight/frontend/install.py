@@ -310,8 +310,8 @@ def general(overloads, function, form):
         return slow(args, kwargs)
 
     scope = dict(picks=picks, calls=calls, first=first, type_of=_type_of, key_of=_key_of)
-    scope.update(Tensor=Tensor, finish1=FINISH["finish1"])
-    return types.FunctionType(_PICKING, scope)
+    scope.update(Tensor=Tensor, ABSENT=ABSENT, finish1=FINISH["finish1"])
+    return types.FunctionType(_PICKING, scope, None, (ABSENT, ABSENT))
 
 
 def _is_of_one_tensor(op):
@@ -353,24 +353,22 @@ def _key_of(args, kwargs):
 
 
 def _picking_code():
-    def generated(*args, **kwargs):
-        count = 0 if kwargs else len(args)
-        if count == 1:
-            (a,) = args
-            key = a.__class__
+    def generated(a=ABSENT, b=ABSENT, /, *rest, **kwargs):  # two by name: a tuple takes its time
+        if rest or kwargs or a is ABSENT:
+            args = tuple([v for v in (a, b) if v is not ABSENT]) + rest
+            key = key_of(args, kwargs)  # noqa: F821
+        elif b is ABSENT:
+            args, key = (a,), a.__class__
             if key is Tensor:
                 call = calls.get(a._meta)  # noqa: F821
                 if call is not None:
                     return finish1(call, a, ())  # noqa: F821
-        elif count == 2:
-            a, b = args
+        else:
             if b.__class__ is int and a.__class__ is Tensor:
                 call = calls.get((a._meta, b))  # noqa: F821
                 if call is not None:
                     return finish1(call, a, ())  # noqa: F821
-            key = a.__class__, type_of(b)  # noqa: F821
-        else:
-            key = key_of(args, kwargs)  # noqa: F821
+            args, key = (a, b), (a.__class__, type_of(b))  # noqa: F821
         pick = picks.get(key)  # noqa: F821
         return first(args, kwargs, key) if pick is None else pick(*args, **kwargs)  # noqa: F821
 
