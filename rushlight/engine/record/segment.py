@@ -405,31 +405,26 @@ def _execute(segment, events, refs, scalars):
 
 
 def release(segment, alive=()):
-    """The segment is over: its storages (those left of `alive`, and bound ones) are of no segment.
-    That needs no lock: nobody else takes them from it."""
+    """The segment is over: its storages (those left of `alive`, and bound ones) are of no segment,
+    which needs no lock: nobody else takes them from it.  And it lets go of them."""
     for storage in alive:
         storage.segment = None
     for storage in segment.bound:
         if storage.segment is segment:
             storage.segment = None
-    _forget(segment)
-    if segment.guests:
-        _dismiss(segment)
-
-
-def _forget(segment):
-    """Let go of the storages it holds, which hold it."""
-    if _locked:
-        with _joining:  # who looks into refs (_bind_locked) has found its storage at home there
-            segment.refs.clear()
+    if _locked or segment.guests:
+        _release_shared(segment)
     else:
         segment.refs.clear()
 
 
-def _dismiss(segment):
+def _release_shared(segment):
+    """The same where others may be looking: who looks into refs (_bind_locked) holds the lock."""
     global _borrowers
     with _joining:
-        _borrowers = tuple([ref for ref in _borrowers if ref() not in (None, segment)])
+        segment.refs.clear()
+        if segment.guests:
+            _borrowers = tuple([ref for ref in _borrowers if ref() not in (None, segment)])
 
 
 # The references to a storage that only its segment holds, as _wanted counts them.

@@ -31,6 +31,7 @@ class Program:
         self.scalar_values = [(v.index, v.dtype.np) for v in scalars]
         steps = schedule(graph, supported)
         self.memory = plan_memory(graph, steps, updates)
+        self.arena_bytes = self.memory.arena_bytes
         if "schedule" in config.DEBUG:
             print(self.memory)
         self.results = [allocation(numel(v.shape), v.dtype.np) for v in self.memory.outputs]
@@ -84,7 +85,9 @@ class Program:
         if scalars:
             for cell, value in zip(self.numbers, scalars, strict=True):
                 cell[0] = value
-        arena = _arena(self.memory.arena_bytes)
+        arena = _arena[0]
+        if arena.size < self.arena_bytes:
+            arena = _grow_arena(self.arena_bytes)
         outputs = [empty(n, d) for empty, n, d in self.results]
         buffers = [arena, *arrays, *outputs]
         handed = hand_over(buffers)
@@ -217,14 +220,13 @@ def _cell(cells, i, v):
     return cell if v.dtype.is_complex else memoryview(cell)
 
 
-_arena_memory = [aligned_empty(1 << 16, np.dtype(np.uint8))]
+# The arena all programs of the process share (runs hold the recorder's lock).
+_arena = [aligned_empty(1 << 16, np.dtype(np.uint8))]
 
 
-def _arena(nbytes):
-    """The arena all programs of the process share (runs hold the recorder's lock)."""
-    if _arena_memory[0].size < nbytes:
-        _arena_memory[0] = aligned_empty(nbytes + nbytes // 4, np.dtype(np.uint8))
-    return _arena_memory[0]
+def _grow_arena(nbytes):
+    _arena[0] = aligned_empty(nbytes + nbytes // 4, np.dtype(np.uint8))
+    return _arena[0]
 
 
 def usable():
