@@ -8,6 +8,7 @@ from ...schedule import HostStep, expand, plan_memory, schedule
 from ...schedule.maps import base
 from .address import address, aligned_empty, allocation, hand_over
 from .expressions import supported
+from .heap import keep_freed
 from .jit import jit
 from .loops import arguments, collapse, structure
 from .lower import lower
@@ -227,6 +228,9 @@ _arena = [aligned_empty(1 << 16, np.dtype(np.uint8))]
 def _grow_arena(nbytes):
     _arena[0] = aligned_empty(nbytes + nbytes // 4, np.dtype(np.uint8))
     return _arena[0]
+
+
+keep_freed()  # from the first program on
 
 
 def usable():
