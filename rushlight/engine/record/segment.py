@@ -427,21 +427,29 @@ def _release_shared(segment):
             _borrowers = tuple([ref for ref in _borrowers if ref() not in (None, segment)])
 
 
-# The references to a storage that only its segment holds, as _wanted counts them.
-(_UNUSED,) = [getrefcount(storage) for storage in [object()]]
+def _references(storages):
+    """How many references _wanted's loop sees to the first of these."""
+    for storage in storages:
+        return getrefcount(storage)
+
+
+_UNUSED = _references([object()])  # to a storage that only its segment holds
 
 
 def _wanted(segment, refs):
     """(storages still referenced, their slots, which of them are the next content of what bound
     memory)."""
     unused = _UNUSED if refs is segment.refs else _UNUSED + 1
-    alive = [s for s in refs if s is not None and getrefcount(s) > unused]
-    updates: Any = ()
+    alive, slots, updates = [], [], ()
+    for storage in refs:
+        if storage is not None and getrefcount(storage) > unused:
+            alive.append(storage)
+            slots.append(storage.slot)
     if segment.writes:
         # immediate memory may be bound more than once: what is written to it is computed aside
         place = {id(s): i for i, s in enumerate(segment.bound) if not s.immediate}
         updates = tuple([(i, place[id(s)]) for i, s in enumerate(alive) if id(s) in place])
-    return alive, tuple([s.slot for s in alive]), updates
+    return alive, tuple(slots), updates
 
 
 def _plan(events, wanted, updates, lines):

@@ -25,11 +25,11 @@ _ITEMS = f"""%items.at = getelementptr i8, ptr %given, i64 {ITEMS}
 _DATA = f"""%data.at = getelementptr i8, ptr %item, i64 {DATA}
   %data = load ptr, ptr %data.at"""
 _SAME = "%{0} = getelementptr i8, ptr %{1}, i64 0"
-# The table interpreter: code = [number of arrays, count, (function, arguments) ..].
+# The table interpreter: code = [table, number of arrays, count, (function, arguments) ..].
 # First the address of every array goes into the table, entry 1 and on.  It stops where a check
 # failed (cell 0 of table entry 0).
 RUNNER = """
-@staged = internal global [3 x ptr] zeroinitializer
+@staged = internal global [2 x ptr] zeroinitializer
 define ptr @NAME_stage() {
   ret ptr @staged
 }
@@ -37,11 +37,11 @@ define void @NAME() {
 entry:
   %code = load ptr, ptr @staged
   %second = getelementptr ptr, ptr @staged, i64 1
-  %tab = load ptr, ptr %second
-  %third = getelementptr ptr, ptr @staged, i64 2
-  %given = load ptr, ptr %third
+  %given = load ptr, ptr %second
   ITEMS
-  %size = load i64, ptr %code
+  %tab = load ptr, ptr %code
+  %size.at = getelementptr i64, ptr %code, i64 1
+  %size = load i64, ptr %size.at
   br label %read
 read:
   %k = phi i64 [0, %entry], [%k.next, %read]
@@ -55,9 +55,9 @@ read:
   br i1 %unread, label %read, label %ready
 ready:
   %cells = load ptr, ptr %tab
-  %count.at = getelementptr i64, ptr %code, i64 1
+  %count.at = getelementptr i64, ptr %code, i64 2
   %count = load i64, ptr %count.at
-  %first = getelementptr i64, ptr %code, i64 2
+  %first = getelementptr i64, ptr %code, i64 3
   br label %next
 next:
   %i = phi i64 [0, %ready], [%n, %next]
@@ -119,7 +119,7 @@ class Jit:
         self.run_holding_gil = ctypes.PYFUNCTYPE(None)(address)
         stage = self.engine.get_function_address(self._name(RUNNER) + "_stage")
         place = ctypes.CFUNCTYPE(ctypes.c_void_p)(stage)()
-        self.staged = memoryview((ctypes.c_int64 * 3).from_address(place)).cast("B").cast("q")
+        self.staged = memoryview((ctypes.c_int64 * 2).from_address(place)).cast("B").cast("q")
 
     def _name(self, text):
         return "k" + cache.key_of(text, self.cpu, self.features, self.version)

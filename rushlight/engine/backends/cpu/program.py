@@ -187,18 +187,18 @@ class _Native:
         """Lay out the code the table interpreter reads."""
         self.args = np.array(self.flat, np.int64)
         base_address = address(self.args)
-        code = [table.size - 1, len(self.addresses)]
+        code = [address(table), table.size - 1, len(self.addresses)]
         for function, start in zip(self.addresses, self.starts, strict=True):
             code += [function, base_address + 8 * start]
         self.code = np.array(code, np.int64)
-        self.address, self.table = address(self.code), address(table)
+        self.address = address(self.code)
         self.staged = jit().staged
         self.call = jit().run_holding_gil if self.work < SMALL_WORK else jit().run
 
     def run(self, handed):
         """Run the kernels, or those up to a failed check, on the arrays handed over."""
         staged = self.staged
-        staged[0], staged[1], staged[2] = self.address, self.table, handed
+        staged[0], staged[1] = self.address, handed
         self.call()
 
 
