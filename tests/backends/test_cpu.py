@@ -61,6 +61,30 @@ def test_sizes_and_numbers_compile_nothing_new():
     assert dict(cache.counters) == before
 
 
+def spread(x):
+    """Four passes: row values that read each other, a scratch row, a number of its own a point."""
+    low = L.min_(x, [x.ndim - 1], True)
+    e = L.exp(L.cast(low - x, dtypes.float64)) + L.cast(L.arange_along(x, 0), dtypes.float64)
+    total = L.sum_(e, [x.ndim - 1], True)
+    part = e / total
+    return part - L.max_(part * part, [x.ndim - 1], True), L.log(total)
+
+
+@pytest.mark.parametrize("dtype", (np.float32, np.float64, np.int16))
+@pytest.mark.parametrize("columns", (1, 2, 8, 31, 33, 100, 511, 512))
+def test_short_rows_together(columns, dtype):
+    """Chunks of rows that end within, at and behind the last row; one and two kept loops."""
+    for rows in ((1,), (3,), (20,), (21,), (64,), (65,), (130,), (7, 5)):
+        x = np.random.default_rng(columns).normal(0, 3, (*rows, columns)).astype(dtype)
+        found, logs = run(spread, x)
+        e = np.exp(x.min(-1, keepdims=True) - x.astype(np.float64))
+        e += np.arange(rows[0]).reshape(-1, *[1] * len(rows))
+        total = e.sum(-1, keepdims=True)
+        expected = e / total - ((e / total) ** 2).max(-1, keepdims=True)
+        np.testing.assert_allclose(found.reshape(x.shape), expected, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(logs, np.log(total).reshape(-1), rtol=1e-6, atol=1e-12)
+
+
 @pytest.mark.parametrize("spoil", ("truncated", "garbage", "foreign"))
 def test_spoilt_cache_entries_are_rewritten(tmp_path, monkeypatch, spoil):
     monkeypatch.setenv("RUSHLIGHT_CACHE_DIR", str(tmp_path))

@@ -4,7 +4,7 @@ import math
 import sys
 
 from ..base.dtypes import FLOAT, INT, bool_, int64
-from ..base.shapes import contiguous_strides
+from ..base.shapes import contiguous_strides, numel
 from .maps import (
     MOVEMENT,
     affine,
@@ -17,7 +17,7 @@ from .maps import (
     passes,
     under,
 )
-from .nest import Access, Instruction, Nest, Scratch
+from .nest import Access, Instruction, Nest, Scratch, rows_together
 from .order import arrange
 from .roots import weight
 
@@ -298,13 +298,14 @@ class _Builder:
         return found
 
     def _size_scratch(self):
-        """Scratch holds one row; where the innermost loop is kept, the whole domain."""
+        """Scratch holds a few rows; where the innermost loop is kept, the whole domain."""
         nest = self.nest
         for k, access in enumerate(nest.accesses):
             if access.strides is None:
                 folded = nest.order.inner if nest.order.lane is None else self.full
                 sizes = [nest.shape[d] for d in folded]
                 strides = dict(zip(folded, contiguous_strides(sizes), strict=True))
-                access.value.shape = tuple(sizes)
+                rows = rows_together(numel(sizes)) if nest.order.lane is None else 1
+                access.value.shape = (rows, *sizes)
                 loops = tuple(strides.get(d, 0) for d in self.full)
                 nest.accesses[k] = Access(access.value, 0, loops)

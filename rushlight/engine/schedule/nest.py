@@ -9,6 +9,9 @@ run-time numbers are arguments; what is left is the structure that code is gener
 from itertools import count
 from typing import NamedTuple
 
+NEAR = 2048  # elements
+MOST_ROWS = 64
+
 
 class Access(NamedTuple):
     """How a nest touches memory: element `offset + sum(loop index * stride)` of a stored value."""
@@ -29,6 +32,12 @@ class Scratch:
 
     def __repr__(self):
         return f"scratch{-self.index}"
+
+
+def rows_together(row):
+    """How many rows of so many elements may be in one pass before the next: scratch holds them, in
+    a cache near the processor."""
+    return max(1, min(MOST_ROWS, NEAR // max(row, 1)))
 
 
 class Instruction(NamedTuple):

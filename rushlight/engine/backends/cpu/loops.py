@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from ...schedule.nest import Instruction
+from ...schedule.nest import Instruction, rows_together
 
 SHORT_ROW = 512  # elements
 SHUFFLED = 4  # elements
@@ -12,6 +12,7 @@ SHUFFLED = 4  # elements
 class Loops(NamedTuple):
     """Sizes, outermost first: `kept` of them outside, then `inner`, then a lane if `lane`.
 
+    `together` rows go through a pass before the next pass begins (1: a row through all of them).
     `rows` are the strides of every access along these loops, `indices` the coefficients of index
     instructions; `written` are the positions of accesses that are.
     """
@@ -23,6 +24,7 @@ class Loops(NamedTuple):
     rows: tuple
     indices: tuple
     written: frozenset
+    together: int = 1
 
     @property
     def short(self):
@@ -30,6 +32,18 @@ class Loops(NamedTuple):
         its size is to need no other kernel.)"""
         rows = self.sizes[self.kept : self.kept + self.inner]
         return self.kept > 0 and not self.lane and math.prod(rows[-1:]) < SHORT_ROW
+
+    @property
+    def chunked(self):
+        """The position of the loop that is run in chunks, or None."""
+        if self.lane:
+            return len(self.sizes) - 1
+        return self.kept - 1 if self.together > 1 else None
+
+    @property
+    def one_block(self):
+        """Is a row one loop of few elements?"""
+        return self.short and self.inner == 1
 
     @property
     def narrow(self):
@@ -65,7 +79,10 @@ def collapse(nest):
     rows, indices = tuple(found[:n]), tuple(found[n:])
     stores = [i.extra for i in nest.body if i.name in ("store", "scatter")]
     written = frozenset([k if isinstance(k, int) else k[0] for k in stores])
-    return Loops(sizes, len(kept), len(inner), bool(lane), rows, indices, written)
+    loops = Loops(sizes, len(kept), len(inner), bool(lane), rows, indices, written)
+    if loops.one_block and len(nest.passes) > 1:
+        loops = loops._replace(together=rows_together(sizes[-1]))
+    return loops
 
 
 def _merge(loops, shape, rows):
@@ -89,7 +106,8 @@ def structure(nest, loops):
         loops.kept,
         loops.inner,
         loops.lane,
-        loops.short,
+        loops.one_block,
+        loops.together > 1,
         loops.narrow,
         loops.classes(),
         tuple([a.value.dtype for a in nest.accesses]),
@@ -115,7 +133,7 @@ def arguments(nest, loops, place, slot):
     ):
         args += [const, *(s for s, kind in zip(row, kinds, strict=True) if kind == "s")]
     args += [slot(v) for v in nest.scalars]
-    return args + nest.params
+    return args + nest.params + [loops.together] * (loops.together > 1)
 
 
 def levels(nest, loops, inner):

@@ -5,14 +5,16 @@ failed for, then the run-time numbers (two cells each).  `args` is what `loops.a
 Loops are emitted for scalar bodies; LLVM's vectorizer makes them SIMD, told by metadata that
 iterations are independent.
 
-Where the innermost loop is folded, a row's accumulators are registers.  Where it is kept (a lane),
-the kernel takes LANES columns at a time and folds them side by side in small arrays on the stack.
+Where the innermost loop is folded, a row's accumulators are registers; short rows go a few at a
+time through each pass.  Where it is kept (a lane), the kernel takes LANES columns at a time and
+folds them side by side in small arrays on the stack.
 Sums run in blocks of short chains that are then added in double precision.
 """
 
 from contextlib import contextmanager
 
 from ...base import dtypes
+from ...schedule.nest import MOST_ROWS, Scratch
 from .expressions import MEMORY, TYPES, Emitter, constant
 from .folds import ArrayFold, RegisterFold
 from .loops import accesses_of, levels
@@ -36,6 +38,7 @@ class Kernel:
         self.made = {}  # instruction -> LLVM value
         self.count, self.at = 0, 0
         self.counters = {}  # loop position -> LLVM name of its index
+        self.chunked = loops.chunked  # the loop taken in chunks: lanes, or rows
         self.folds = {}  # fold instruction -> its accumulator
         self.arrays = {}  # row value -> stack array of it, one element a lane
 
@@ -65,6 +68,7 @@ class Kernel:
         self.cells = e.new("load ptr, ptr %tab, align 8, !invariant.load !0")
         self.numbers = [self.number(v) for v in nest.scalars]
         self.params = [self.arg() for _ in nest.params]
+        self.chunk = str(LANES) if loops.lane else self.arg() if loops.together > 1 else None
 
     def stride(self, kind):
         return self.arg() if kind == "s" else kind
@@ -82,12 +86,13 @@ class Kernel:
         self.make_folds()
         loops = self.loops
         everything = range(len(self.nest.accesses))
-        opened = [self.open(d, self.sizes[d], everything) for d in range(loops.kept)]
-        if loops.lane:
-            self.chunks(everything)
-        else:
+        outer = loops.kept if self.chunked is None else min(loops.kept, self.chunked)
+        opened = [self.open(d, self.sizes[d], everything) for d in range(outer)]
+        if self.chunked is None:
             for number in range(len(self.nest.passes)):
                 self.row_pass(number)
+        else:
+            self.chunks(everything)
         for frame in reversed(opened):
             self.close(frame)
         self.e.lines += ["  ret void", "}"]
@@ -96,12 +101,11 @@ class Kernel:
     def make_folds(self):
         """Accumulators live on the stack; those of rows become registers."""
         make = ArrayFold if self.loops.lane else RegisterFold
-        one_block = self.loops.short and self.loops.inner == 1
         for inner, _ in self.nest.passes:
             for position in inner:
                 i = self.nest.body[position]
                 if i.name == "fold":
-                    self.folds[position] = make(self, i.extra, i.dtype, one_block)
+                    self.folds[position] = make(self, i.extra, i.dtype, self.loops.one_block)
 
     # --------------------------------------------------------------------------------- loops
     def label(self, text):
@@ -164,6 +168,12 @@ class Kernel:
 
     def row_pass(self, number):
         inner, row = self.nest.passes[number]
+        self.row_loops(inner)
+        for p in row:
+            self.instruction(p, "")
+
+    def row_loops(self, inner):
+        """The loops over one row."""
         by_level, used, folds, blocked = self.plan(inner)
         for f in folds:
             f.begin()
@@ -188,37 +198,63 @@ class Kernel:
         for p in inner:
             if p in self.folds:
                 self.made[p] = self.folds[p].result()
-        for p in row:
-            self.instruction(p, "")
+
+    def group_pass(self, number):
+        """A pass over the rows of a chunk: one waits less for what another folds, and what is
+        computed once a row is a loop of its own, that vectorizes."""
+        inner, row = self.nest.passes[number]
+        found = [p for p in inner if p in self.folds]
+        used = accesses_of(self.nest, inner)
+        frame = self.open(self.chunked, self.width, used)
+        self.lane, self.fresh = frame[2], set()
+        scratch = [k for k in used if isinstance(self.nest.accesses[k].value, Scratch)]
+        for k in scratch:
+            self.pointers[k].append(self.row_of_scratch(k))
+        self.row_loops(inner)
+        for p in found:
+            self.keep(p, self.lane)
+        for k in scratch:
+            self.pointers[k].pop()
+        self.close(frame)
+        self.rows_of_chunk(row, row, self.later_refs(number))
+
+    def row_of_scratch(self, k):
+        at = self.e.new(f"mul i64 {self.lane}, {self.sizes[-1]}")
+        kind = MEMORY[self.nest.accesses[k].value.dtype]
+        return self.e.new(f"getelementptr inbounds {kind}, ptr {self.pointers[k][-1]}, i64 {at}")
 
     def run(self, by_level, level):
         """Instructions that vary along this loop and no deeper one."""
         for p in by_level.get(level, ()):
             self.instruction(p, GROUP)
 
-    # --------------------------------------------------------------------------- lane passes
+    # ------------------------------------------------------------------------------- chunks
     def chunks(self, everything):
-        """LANES columns at a time."""
-        lane = len(self.sizes) - 1
-        chunk = self.open(None, self.sizes[lane], (), step=str(LANES))
+        """LANES columns, or a few short rows, at a time."""
+        d = self.chunked
+        chunk = self.open(None, self.sizes[d], (), step=self.chunk)
         self.first = chunk[2]
-        rest = self.e.new(f"sub i64 {self.sizes[lane]}, {self.first}")
-        self.width = self.smaller(rest, str(LANES))
-        for k in everything:
-            if self.classes[k][lane] != "0":
-                self.pointers[k].append(self.advance(k, lane, self.first))
+        rest = self.e.new(f"sub i64 {self.sizes[d]}, {self.first}")
+        self.width = self.smaller(rest, self.chunk)
+        moving = [k for k in everything if self.classes[k][d] != "0"]
+        for k in moving:
+            self.pointers[k].append(self.advance(k, d, self.first))
         for number in range(len(self.nest.passes)):
-            self.lane_pass(number)
-        for k in everything:
-            if self.classes[k][lane] != "0":
-                self.pointers[k].pop()
+            if self.loops.lane:
+                self.lane_pass(number)
+            else:
+                self.group_pass(number)
+        for k in moving:
+            self.pointers[k].pop()
         self.close(chunk)
 
     def each_lane(self, action, used=()):
-        """A loop over the columns of the chunk."""
-        frame = self.open(len(self.sizes) - 1, self.width, used)
+        """A loop over the columns or rows of the chunk."""
+        frame = self.open(self.chunked, self.width, used)
         action(frame[2])
         self.close(frame, innermost=True)
+
+    # --------------------------------------------------------------------------- lane passes
 
     def lane_pass(self, number):
         inner, row = self.nest.passes[number]
@@ -317,17 +353,24 @@ class Kernel:
     def lane_row(self, number, inner, row):
         """Row values of a chunk, kept in arrays for the passes that follow."""
         found = [p for p in inner if p in self.folds]
-        if not found and not row:
-            return
-        later = self.later_refs(number)
 
-        def action(c):
-            self.lane, self.fresh = c, {*found, *row}
+        def results(c):
             for p in found:
                 self.made[p] = self.folds[p].result(c)
+
+        self.rows_of_chunk((*found, *row), row, self.later_refs(number), results)
+
+    def rows_of_chunk(self, made, row, later, before=lambda c: None):
+        """Row values of a chunk: those in `made` that passes to come read are kept in arrays."""
+        if not made:
+            return
+
+        def action(c):
+            self.lane, self.fresh = c, {*made}
+            before(c)
             for p in row:
                 self.instruction(p, GROUP)
-            for p in (*found, *row):
+            for p in made:
                 if p in later:
                     self.keep(p, c)
 
@@ -346,7 +389,7 @@ class Kernel:
     def keep(self, p, c):
         dtype = self.nest.body[p].dtype
         name = self.arrays[p] = f"%row{p}"
-        self.stack(name, MEMORY[dtype])
+        self.stack(name, MEMORY[dtype], LANES if self.loops.lane else MOST_ROWS)
         at = self.e.new(f"getelementptr {MEMORY[dtype]}, ptr {name}, i64 {c}")
         self.write(self.made[p], at, dtype)
 
@@ -397,7 +440,7 @@ class Kernel:
             if c == "0":
                 continue
             i = self.counters[d]
-            if self.loops.lane and d == len(self.sizes) - 1:
+            if d == self.chunked:
                 i = self.e.new(f"add i64 {i}, {self.first}")
             term = i if c == "1" else self.e.new(f"mul i64 {i}, {c}")
             total = self.e.new(f"add i64 {total}, {term}")
