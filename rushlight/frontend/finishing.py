@@ -6,6 +6,7 @@ take 1.04 (one operand); the text is made once for each number of operands.
 
 from ..engine.base import config
 from ..engine.record import segment, state
+from ..engine.record.alone import READS, run_alone
 from ..engine.runtime.storage import Storage
 from .dispatch import attach, finish
 from .tensor import Tensor, _new
@@ -17,37 +18,39 @@ def finish{n}(call, {tensors}, scalars):
     if not call.usual:
         return finish(call, ({tensors},), scalars)
     mine = state.mine
-    segment = mine.segment
-    now = config.EAGER
+    storage = run_alone(mine, call, ({tensors},), scalars) if mine.reads > READS else None
+    if storage is None:
+        segment = mine.segment
+        now = config.EAGER
 """
 _OPERAND = """
-    storage = {t}._st
-    if storage.segment is segment:
-        slot_{t} = storage.slot
-    else:
-        now = storage.immediate or now
-        slot_{t} = bind(segment, storage, {t}._meta.plain.dtype)
+        storage = {t}._st
+        if storage.segment is segment:
+            slot_{t} = storage.slot
+        else:
+            now = storage.immediate or now
+            slot_{t} = bind(segment, storage, {t}._meta.plain.dtype)
 """
 _TAIL = """
-    if scalars:
-        segment.scalars.extend(scalars)
-    slot, meta = segment.count, call.out_metas[0]
-    storage = Storage()
-    storage.array = storage.owner = None
-    storage.dtype, storage.size, storage.device = meta.dtype, meta.numel, meta.device
-    storage.segment, storage.slot = segment, slot
-    storage.immediate, storage.version = False, 0
-    segment.refs.append(storage)
-    segment.count = slot + 1
-    if call.noted:
-        now = note(segment, call) or now
-    segment.events.append((call, {places}))
-    if now or slot > segment.limit:
-        if not settle(segment, slot):
-            return finish{n}(call, {tensors}, scalars)
+        if scalars:
+            segment.scalars.extend(scalars)
+        slot, meta = segment.count, call.out_metas[0]
+        storage = Storage()
+        storage.array = storage.owner = None
+        storage.dtype, storage.size, storage.device = meta.dtype, meta.numel, meta.device
+        storage.segment, storage.slot = segment, slot
+        storage.immediate, storage.version = False, 0
+        segment.refs.append(storage)
+        segment.count = slot + 1
+        if call.noted:
+            now = note(segment, call) or now
+        segment.events.append((call, {places}))
+        if now or slot > segment.limit:
+            if not settle(segment, slot):
+                return finish{n}(call, {tensors}, scalars)
     result = _new(Tensor)
     result._st = result._vc = storage
-    result._off, result._meta = 0, meta
+    result._off, result._meta = 0, call.out_metas[0]
     result._rg, result._fn, result._nr, result._view = False, None, 0, None
     if mine.inference:
         result._inference = True
@@ -74,6 +77,7 @@ def _source(n):
 def _functions():
     scope = {**vars(segment), "_new": _new, "Storage": Storage, "Tensor": Tensor}
     scope.update(state=state, config=config, attach=attach, finish=finish)
+    scope.update(run_alone=run_alone, READS=READS)
     for n in range(1, LIMIT + 1):
         exec(compile(_source(n), f"<rushlight finish{n}>", "exec"), scope)  # noqa: S102
     return {f"finish{n}": scope[f"finish{n}"] for n in range(1, LIMIT + 1)}

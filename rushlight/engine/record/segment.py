@@ -31,6 +31,7 @@ from .call import NOTED_BYTES
 
 MAX_SLOTS = 4096
 SEALED = -1  # the limit of a segment that takes no more events
+UNREAD = -1  # the slot of what ran alone, until it is read
 MAX_PENDING_BYTES = MAX_SLOTS * NOTED_BYTES  # which smaller results alone cannot fill
 PLAN_LIMIT = 512
 
@@ -55,6 +56,11 @@ class Write:
 
 _binds: dict = {}  # (dtype, size) -> the whole event: it has no operands
 _writes: dict = {}
+
+
+def bind_event(dtype, size):
+    """The event that binds memory: the same object for the same memory."""
+    return _interned(_binds, (dtype, size), (Bind(dtype, size),))
 
 
 def _interned(table, key, made):
@@ -111,6 +117,8 @@ class ThreadState:
         "outer_devices",
         "anomaly",
         "anomaly_check_nan",
+        "reads",
+        "unread",
     )
 
     def __init__(self):
@@ -120,6 +128,8 @@ class ThreadState:
         self.passes = []  # the backward passes under way, innermost last
         self.device, self.outer_devices = cpu, []  # where factories put tensors
         self.anomaly, self.anomaly_check_nan = False, True
+        self.reads = 0  # flushes in a row of one call each
+        self.unread = False  # did a call run alone whose result nobody has read?
 
 
 class _State(threading.local):
@@ -148,7 +158,7 @@ _alone = False
 state: Any = _State()
 _alone = True  # has one thread only recorded anything?  Then it takes no locks
 _joining = process_lock()  # who gives a storage to a segment; held for moments only
-_lock = process_lock()  # who runs a plan: plans, programs and their arena are for one at a time
+plan_lock = process_lock()  # who runs a plan: plans, programs and their arena are for one at a time
 _parting = threading.Lock()
 _locked = False  # are segments and storages changed under _joining?
 _borrowers: tuple = ()  # the segments with guests, weakly
@@ -193,8 +203,7 @@ def bind(segment, storage, dtype, locked=False):
     segment.bound.append(storage)
     segment.arrays.append(array)
     segment.refs.append(None)
-    key = dtype, size
-    segment.events.append(_binds.get(key) or _interned(_binds, key, (Bind(dtype, size),)))
+    segment.events.append(_binds.get((dtype, size)) or bind_event(dtype, size))
     slot = segment.count
     segment.count = slot + 1
     if storage.segment is None and not storage.immediate:
@@ -341,14 +350,16 @@ def flush(segment=None):
     mine = state.mine
     if segment is None:
         segment = mine.segment
+        mine.unread = False
     if not segment.events and segment.limit != SEALED:
         return
     if not segment.runs:
         raise RuntimeError("a value is read, or too much is recorded, where nothing runs")
-    with _lock:
+    with plan_lock:
         own = segment is mine.segment
         if own:
             mine.segment = Segment()
+            mine.reads = mine.reads + 1 if segment.count == len(segment.bound) + 1 else 0
         if segment.limit == SEALED:
             return
         if not own:
@@ -388,7 +399,7 @@ def _execute(segment, events, refs, scalars):
     alive: Any = ()
     try:
         alive, wanted, updates = _wanted(segment, refs)
-        plan = _plan(events, wanted, updates, segment.lines)
+        plan = plan_of(events, wanted, updates, segment.lines)
         arrays = segment.arrays
         if segment.opaque:
             arrays = [a.fetch() if a.__class__ is OpaqueBuffer else a for a in arrays]
@@ -452,7 +463,7 @@ def _wanted(segment, refs):
     return alive, tuple(slots), updates
 
 
-def _plan(events, wanted, updates, lines):
+def plan_of(events, wanted, updates, lines):
     """The plan of this tape, made on its first time."""
     key = (events, wanted, updates, config.BACKEND)
     plan = _plans.get(key)
@@ -501,6 +512,8 @@ def realise(storage):
             flush(segment)
     elif segment is not None:
         flush(segment)
+    elif storage.slot == UNREAD:
+        storage.slot, state.mine.unread = 0, False
     if storage.array is None:
         _refuse_missing()
     return storage.array
