@@ -16,6 +16,14 @@ HERE = pathlib.Path(__file__).parent
 LISTED = json.loads((HERE / "exceptions.json").read_text())
 
 
+@pytest.fixture(autouse=True)
+def recorded():
+    """A test starts with recording, whatever those before it read (engine/record/alone.py)."""
+    from rushlight.engine.record import state
+
+    state.mine.reads = 0
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         for entry in LISTED:

@@ -18,8 +18,10 @@ def finish{n}(call, {tensors}, scalars):
     if not call.usual:
         return finish(call, ({tensors},), scalars)
     mine = state.mine
-    storage = run_alone(mine, call, ({tensors},), scalars) if mine.reads > READS else None
-    if storage is None:
+    array = run_alone(mine, call, ({tensors},), scalars) if mine.reads > READS else None
+    if array is not None:
+        segment, slot = None, UNREAD
+    else:
         segment = mine.segment
         now = config.EAGER
 """
@@ -34,12 +36,14 @@ _OPERAND = """
 _TAIL = """
         if scalars:
             segment.scalars.extend(scalars)
-        slot, meta = segment.count, call.out_metas[0]
-        storage = Storage()
-        storage.array = storage.owner = None
-        storage.dtype, storage.size, storage.device = meta.dtype, meta.numel, meta.device
-        storage.segment, storage.slot = segment, slot
-        storage.immediate, storage.version = False, 0
+        slot = segment.count
+    meta = call.out_metas[0]
+    storage = Storage()
+    storage.array, storage.owner = array, None
+    storage.dtype, storage.size, storage.device = meta.dtype, meta.numel, meta.device
+    storage.segment, storage.slot = segment, slot
+    storage.immediate, storage.version = False, 0
+    if array is None:
         segment.refs.append(storage)
         segment.count = slot + 1
         if call.noted:
@@ -50,7 +54,7 @@ _TAIL = """
                 return finish{n}(call, {tensors}, scalars)
     result = _new(Tensor)
     result._st = result._vc = storage
-    result._off, result._meta = 0, call.out_metas[0]
+    result._off, result._meta = 0, meta
     result._rg, result._fn, result._nr, result._view = False, None, 0, None
     if mine.inference:
         result._inference = True
@@ -67,7 +71,7 @@ def _source(n):
         "tensors": ", ".join(names),
         "places": ", ".join(f"slot_{t}, {t}._off" for t in names),
         "recording": " or ".join(
-            f"{t}._rg or {t}._view is not None and {t}.requires_grad" for t in names
+            f"{t}._rg or {t}._view is not None and {t}._view.base._rg" for t in names
         ),
     }
     operands = "".join(_OPERAND.format(t=t) for t in names)

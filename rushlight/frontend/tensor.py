@@ -90,9 +90,7 @@ class Tensor:
     @property
     def requires_grad(self):
         """Does something record operators on this tensor?"""
-        return self._rg or (
-            self._view is not None and self._view.base is not None and self._view.base.requires_grad
-        )
+        return self._rg or self._view is not None and self._view.base._rg
 
     @requires_grad.setter
     def requires_grad(self, value):

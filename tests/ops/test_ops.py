@@ -13,6 +13,8 @@ from op_samples import SYMMETRIC, samples
 import rushlight as torch
 from rushlight.engine.base import config
 from rushlight.engine.ops import REGISTRY
+from rushlight.engine.record import state
+from rushlight.engine.record.alone import READS
 
 SAMPLES = samples()
 EXCEPTIONS = json.loads(pathlib.Path(__file__).with_name("exceptions.json").read_text())
@@ -101,6 +103,18 @@ def test_recorded_equals_eager_and_reference(sample, monkeypatch):
     torch.frontend.flush_segment()
     check(recorded, eager)
     check(recorded, reference)
+
+
+@every("eager")
+def test_alone_equals_recorded(sample):
+    """What runs at once since every result is read, against the tape; twice, for a first call is
+    recorded in any case."""
+    arguments = sample.arguments()
+    expected = results(sample(arguments))
+    for _ in range(2):
+        torch.frontend.flush_segment()
+        state.mine.reads, state.mine.unread = READS + 1, False
+        check(sample(arguments), expected, rtol=0, atol=0)
 
 
 # ------------------------------------------------------------------------------- layouts

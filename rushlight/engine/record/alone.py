@@ -6,43 +6,55 @@ each, the next call runs as it is made, by the plan its tape would have had.  Th
 is not read before the next call ends that: from there on everything is recorded again.
 """
 
+import weakref
+
 from numpy import ndarray
 
 from ..base import config
 from ..base.device import cpu
-from ..runtime.storage import storage_of
-from .segment import UNREAD, bind_event, plan_lock, plan_of
+from . import segment as tape
+from .segment import bind_event, plan_lock, plan_of
 
 READS = 8
 
 
 def run_alone(mine, call, tensors, scalars):
-    """The storage of the call's one result, or None where it has to be recorded: something is
-    pending, or not plain memory of this thread's own."""
+    """The memory of the call's one result, or None where it has to be recorded: something is
+    pending, or operands are not each the whole of plain memory."""
     segment = mine.segment
     if mine.unread or segment.events or not segment.runs:
-        mine.reads = 0
-        mine.unread = False
+        mine.reads, mine.unread = 0, False
         return None
-    if call.unordered or call.device is not cpu or config.EAGER:
+    if call.unordered or call.device is not cpu or config.EAGER or config.BACKEND:
         return None
-    events, arrays, row = [], [], [call]
+    arrays = []
     for t in tensors:
-        storage = t._st
-        array, dtype = storage.array, storage.dtype
+        storage, meta = t._st, t._meta.plain
+        array = storage.array
         if storage.segment is not None or storage.immediate or array.__class__ is not ndarray:
             return None
-        if dtype is not t._meta.plain.dtype:
+        if t._off or storage.size != meta.numel or storage.dtype is not meta.dtype:
             return None
-        row += len(arrays), t._off
-        events.append(bind_event(dtype, storage.size))
         arrays.append(array)
-    events.append(tuple(row))
-    with plan_lock:
-        plan = plan_of(tuple(events), (len(arrays),), (), {})
+    plan = call.alone()
+    if plan is None:
+        with plan_lock:
+            plan = _plan(call)
+        call.alone = weakref.ref(plan)
+    if tape.locked:
+        with plan_lock:
+            (array,) = plan.run(arrays, scalars)
+    else:
         (array,) = plan.run(arrays, scalars)
-    meta = call.out_metas[0]
-    made = storage_of(meta.dtype, meta.numel, meta.device, array)
-    made.slot = UNREAD
     mine.unread = True
-    return made
+    return array
+
+
+tape.unlocked.add(run_alone.__code__)
+
+
+def _plan(call):
+    """The plan of the tape that would bind the operands and call."""
+    binds = [bind_event(m.dtype, m.numel) for m in call.metas]
+    row = [v for slot in range(len(binds)) for v in (slot, 0)]
+    return plan_of((*binds, (call, *row)), (len(binds),), (), {})

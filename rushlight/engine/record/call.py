@@ -16,6 +16,10 @@ INPUT, SCALAR = PRIMITIVES["input"], PRIMITIVES["scalar"]
 NOTED_BYTES = 1 << 16  # of results; the recorder adds up those of larger calls
 
 
+def _nothing():
+    return None
+
+
 class Call:
     """Graph inputs are the tensors in order, then the scalars."""
 
@@ -43,6 +47,7 @@ class Call:
         "saves",
         "out_bytes",
         "records",
+        "alone",
     )
 
     def __init__(
@@ -66,6 +71,7 @@ class Call:
         self.variants = {}
         self.unordered = any(v.prim.name == "clamp_index" for v in graph.values)
         self.saves = {}
+        self.alone = _nothing  # its plan where it runs alone (a weak reference)
         self.out_bytes = sum(m.numel * m.dtype.itemsize for m in out_metas)
         self.noted = self.unordered or self.out_bytes > NOTED_BYTES
         self.single = len(out_metas) == 1 and not listed

@@ -160,7 +160,8 @@ _alone = True  # has one thread only recorded anything?  Then it takes no locks
 _joining = process_lock()  # who gives a storage to a segment; held for moments only
 plan_lock = process_lock()  # who runs a plan: plans, programs and their arena are for one at a time
 _parting = threading.Lock()
-_locked = False  # are segments and storages changed under _joining?
+locked = False  # are segments and storages changed under _joining?
+unlocked: set = set()  # the code of the functions that go without while it is not
 _borrowers: tuple = ()  # the segments with guests, weakly
 _plans: OrderedDict = OrderedDict()
 counters = {"flushes": 0, "plans": 0}
@@ -169,10 +170,10 @@ counters = {"flushes": 0, "plans": 0}
 def _part():
     """A second thread records: from now on locks are taken.  It goes on when the first one has left
     what it entered without."""
-    global _alone, _locked
+    global _alone, locked
     with _parting:
         if _alone:
-            _locked = True
+            locked = True
             while any(map(_is_recording, sys._current_frames().items())):
                 time.sleep(0)
             _alone = False
@@ -181,16 +182,16 @@ def _part():
 def _is_recording(thread_and_frame):
     thread, frame = thread_and_frame
     while frame is not None and thread != threading.get_ident():
-        if frame.f_code in (bind.__code__, record_write.__code__):
+        if frame.f_code in unlocked:
             return True
         frame = frame.f_back
     return False
 
 
-def bind(segment, storage, dtype, locked=False):
+def bind(segment, storage, dtype, held=False):
     """The slot of realised memory in this segment (what another segment has pending on it runs
     first); immediate memory may be seen as another dtype."""
-    if not locked and (_locked or storage.segment is not None or segment.limit == SEALED):
+    if not held and (locked or storage.segment is not None or segment.limit == SEALED):
         return _bind_locked(segment, storage, dtype)
     array, size = storage.array, storage.size
     if array is None:
@@ -211,6 +212,9 @@ def bind(segment, storage, dtype, locked=False):
     return slot
 
 
+unlocked.add(bind.__code__)
+
+
 def _bind_locked(segment, storage, dtype):
     with _joining:
         if segment.limit == SEALED:
@@ -228,7 +232,7 @@ def _bind_shared(segment, storage, dtype):
     global _borrowers
     slot = segment.guests.get(storage)
     if slot is None:
-        slot = bind(segment, storage, dtype, locked=True)
+        slot = bind(segment, storage, dtype, held=True)
     if storage.segment is None:
         if not storage.immediate:
             storage.segment, storage.slot = segment, slot
@@ -312,7 +316,7 @@ def record_write(mine, target, value_storage, value_meta):
     head = _writes.get((meta, value_meta)) or _interned(
         _writes, (meta, value_meta), Write(meta, value_meta)
     )
-    guarded = _locked or _borrowers or segment.limit == SEALED
+    guarded = locked or _borrowers or segment.limit == SEALED
     if guarded and not _join_alone(segment, storage):
         record_write(mine, target, value_storage, value_meta)
         return
@@ -329,6 +333,9 @@ def record_write(mine, target, value_storage, value_meta):
             _joining.release()
     if storage.immediate or value_storage.immediate or config.EAGER:
         flush(segment)
+
+
+unlocked.add(record_write.__code__)
 
 
 def _join_alone(segment, storage):
@@ -423,7 +430,7 @@ def release(segment, alive=()):
     for storage in segment.bound:
         if storage.segment is segment:
             storage.segment = None
-    if _locked or segment.guests:
+    if locked or segment.guests:
         _release_shared(segment)
     else:
         segment.refs.clear()
