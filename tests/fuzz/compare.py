@@ -6,6 +6,7 @@ import numpy as np
 
 import rushlight
 from rushlight.engine.base import config
+from rushlight.engine.record.alone import READS
 from rushlight.engine.record.segment import Segment, state
 
 from .program import Author, Run
@@ -16,19 +17,29 @@ class Mismatch(AssertionError):
 
 
 @contextlib.contextmanager
-def mode(segments, name, eager=False, backend=""):
+def mode(segments, name, eager=False, backend="", alone=False):
     """Run rushlight operator by operator, or on a given backend, recording into ``segments[name]``:
-    each implementation has a tape of its own, so that nothing but its own reads makes it run."""
+    each implementation has a tape of its own, so that nothing but its own reads makes it run.  With
+    `alone`, as if every result so far had been read (engine/record/alone.py)."""
     before = config.EAGER, config.BACKEND, state.segment
     config.EAGER, config.BACKEND, state.segment = eager, backend, segments[name]
+    state.reads, state.unread = READS + 1 if alone else 0, False
     try:
         yield
     finally:
+        if alone:
+            rushlight.frontend.flush_segment()
+            state.reads = 0
         segments[name] = state.segment  # a flush begins another one
         config.EAGER, config.BACKEND, state.segment = before
 
 
-MODES = {"recorded": {}, "eager": dict(eager=True), "reference": dict(backend="reference")}
+MODES = {
+    "recorded": {},
+    "eager": dict(eager=True),
+    "reference": dict(backend="reference"),
+    "alone": dict(alone=True),
+}
 
 
 class Program:

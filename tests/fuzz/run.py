@@ -1,8 +1,8 @@
 """Fuzz: ``python -m tests.fuzz.run --programs 20000`` (resumable; progress is kept in a file).
 
-Each program runs recorded, operator by operator, on the reference backend and, where it is
-installed, on PyTorch; shapes, strides, versions, errors, values, gradients and hook order must
-agree.
+Each program runs recorded, operator by operator, on the reference backend, as if every result were
+read, and, where it is installed, on PyTorch; shapes, strides, versions, errors, values, gradients
+and hook order must agree.
 """
 
 import argparse
