@@ -95,8 +95,9 @@ def finish_view(view, source):
     mine, node, made = state.mine, None, "default"
     if not mine.grad:
         made = "inference" if mine.inference else "no_grad"
-    elif (source._rg or source._view is not None and source.requires_grad) and view.metas:
-        node = OpNode(view.known or view.call(source), [edge(source)], ())
+    elif source._rg or source._view is not None and source.requires_grad:
+        history = [edge(source)]  # which may refuse, even where nothing is made (unbind of nothing)
+        node = OpNode(view.known or view.call(source), history, ()) if view.metas else None
     if view.usual:
         return link(source, view.metas[0], source._off + view.shifts[0], made, node)
     op = view.op

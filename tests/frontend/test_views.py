@@ -207,3 +207,18 @@ def test_sizes():
     x = torch.zeros(2, 3, 4)
     assert x.size() == s and x.size(-1) == 4 and x.dim() == x.ndim == 3
     assert x.numel() == x.nelement() == torch.numel(x) == 24
+
+
+def test_a_view_of_nothing_still_asks_for_its_history():
+    def view(write):
+        x = torch.ones(0, 1, requires_grad=True) * 1
+        with torch.no_grad():
+            transposed = x.t()
+        if write:
+            x.exp_()
+        return transposed.unbind(1)
+
+    assert view(write=False) == ()
+    for _ in range(2):  # the second call goes another way
+        with pytest.raises(RuntimeError, match="view was created in no_grad mode"):
+            view(write=True)
