@@ -22,7 +22,7 @@ from .loops import accesses_of, levels
 LANES = 1024
 ROW_BLOCK = 4096  # elements of a row summed before they join the total
 LANE_BLOCK = 128  # the same, for columns
-ROWS = 4  # folded at once, column by column
+ROWS = (4, 2)  # so many are folded at once, column by column, then the rest one by one
 FEW = 4  # instructions of a pass for which that pays
 GROUP = ", !llvm.access.group !2"
 
@@ -289,12 +289,13 @@ class Kernel:
     def lane_rows(self, by_level, used, d, start, end):
         """Rows start to end of loop d: every lane of several rows at once, then row by row."""
         e, rest = self.e, start
-        if self.folds_rows(by_level):
-            count = e.new(f"sub i64 {end}, {start}")
-            whole = e.new(f"and i64 {count}, {-ROWS}")
-            rest = e.new(f"add i64 {start}, {whole}")
+        for together in ROWS if self.folds_rows(by_level) else ():
+            count = e.new(f"sub i64 {end}, {rest}")
+            whole = e.new(f"and i64 {count}, {-together}")
+            stop = e.new(f"add i64 {rest}, {whole}")
             with self.when(e.new(f"icmp ne i64 {whole}, 0")):
-                self.row_group(by_level, used, d, start, rest, ROWS)
+                self.row_group(by_level, used, d, rest, stop, together)
+            rest = stop
         with self.when(e.new(f"icmp ult i64 {rest}, {end}")):
             self.row_group(by_level, used, d, rest, end, 1)
 
