@@ -11,7 +11,6 @@ import weakref
 from numpy import ndarray
 
 from ..base import config
-from ..base.device import cpu
 from . import segment as tape
 from .segment import bind_event, plan_lock, plan_of
 
@@ -25,7 +24,7 @@ def run_alone(mine, call, tensors, scalars):
     if mine.unread or segment.events or not segment.runs:
         mine.reads, mine.unread = 0, False
         return None
-    if call.unordered or call.device is not cpu or config.EAGER or config.BACKEND:
+    if not call.plain or config.EAGER or config.BACKEND:
         return None
     arrays = []
     for t in tensors:
