@@ -74,7 +74,7 @@ class Call:
         self.saves = {}
         self.alone = _nothing  # its plan where it runs alone (a weak reference)
         self.out_bytes = sum(m.numel * m.dtype.itemsize for m in out_metas)
-        self.plain = not self.unordered and device is devices.cpu
+        self.plain = not self.unordered and device is devices.cpu  # may it run alone?
         self.noted = self.unordered or self.out_bytes > NOTED_BYTES
         self.single = len(out_metas) == 1 and not listed
         self.usual = self.single and device.type != "meta"

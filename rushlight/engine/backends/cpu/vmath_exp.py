@@ -82,6 +82,7 @@ def exp(k: Body, x: Value) -> Value:
     least, most = RANGE[k.bits]
     x = k.at_least(k.at_most(x, most), least)
     t, _, r, low = reduce(k, x, (2 if wide(k) else 1) * BIAS[k.type])
+    # float32 stays at 1 ULP without low, a fifth quicker
     p = exp_reduced(k, r, low if k.type == "double" else None)
     return scale(k, p, t) if wide(k) else p * power(k, t)
 
