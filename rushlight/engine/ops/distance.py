@@ -63,13 +63,13 @@ def cosine_similarity(x1, x2, dim, eps):
                            f"{common.type_name}")
     shape = broadcast_shapes(x1.shape, x2.shape)
     axes = [wrap_dim(dim, len(shape))] if shape else []
-    a, b = (L.broadcast(L.cast(x, common), shape) for x in (x1, x2))
-    return L.cast(L.sum_(wide(_unit(a, 2, axes, eps) * _unit(b, 2, axes, eps)), axes), common)
+    a, b = (L.broadcast(wide(L.cast(x, common)), shape) for x in (x1, x2))
+    return L.cast(L.sum_(_unit(a, 2, axes, eps) * _unit(b, 2, axes, eps), axes), common)
 
 
 def _unit(x, p, axes, eps):
-    """x divided by its norm, at least eps; halves round after each step, as in PyTorch."""
-    norm = L.cast(norm_values(wide(x), p, axes, True), x.dtype.to_real())
+    """x divided by its norm, at least eps."""
+    norm = norm_values(x, p, axes, True)
     norm = L.broadcast(L.where(norm < eps, L.like(norm, eps), norm), x.shape)
     return x / (L.make_complex(norm, L.like(norm, 0)) if x.dtype.is_complex else norm)
 
@@ -82,7 +82,7 @@ def normalize(self, p, dim, eps):
         raise RuntimeError("linalg.vector_norm: Expected a floating point or complex tensor as "
                            f"input. Got {self.dtype.type_name}")
     axes = [wrap_dim(dim, self.ndim)] if self.ndim else []
-    return _unit(self, p, axes, eps)
+    return L.cast(_unit(wide(self), p, axes, eps), self.dtype)
 
 
 # --------------------------------------------------------------------------------- all pairs

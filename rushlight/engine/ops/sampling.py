@@ -15,7 +15,7 @@ _MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "ref
 
 
 def _pixel(coordinate, size, align_corners, rank):
-    """From [-1, 1] to pixels, in the order of PyTorch's kernels (half types round at each step)."""
+    """From [-1, 1] to pixels, in the order of PyTorch's kernels."""
     if align_corners:
         half = (size - 1) / 2
         return (coordinate + 1) * half if rank == 2 else (coordinate + 1) / 2 * (size - 1)
@@ -124,7 +124,7 @@ def _check(input, grid, mode):
 
 def _sampled(input, grid, mode, padding_mode, align_corners):
     _check(input, grid, mode)
-    x = input
+    x, grid = wide(input), wide(grid)  # a half could not tell the pixels of a large image apart
     rank = x.ndim - 2
     positions = []
     for d in range(rank):  # grid holds (x, y[, z]): the last spatial dimension first
@@ -138,7 +138,7 @@ def _sampled(input, grid, mode, padding_mode, align_corners):
         out = _fetch(x, [L.round_(p) for p in positions])
     else:
         out = _multilinear(x, positions)
-    return out
+    return L.cast(out, input.dtype)
 
 
 @operator("grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, "

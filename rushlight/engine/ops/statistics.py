@@ -78,6 +78,8 @@ def corrcoef(input):
             "corrcoef(): expected input to have two or fewer dimensions but got an input with "
             f"{input.ndim} dimensions"
         )
+    if input.dtype in dtypes.HALVES:  # rounding c would leave nothing of a gradient that cancels
+        return T.corrcoef(input.float()).to(input.dtype)
     c = T.cov(input)
     if not c.ndim:
         return c / c
