@@ -142,11 +142,13 @@ def can_cast(source: Any, target: Any) -> _bool:
     """May a result of `source` be written into `target`? Categories must not fall."""
 cdouble: _dtype
 cfloat: _dtype
+chalf: _dtype
 channels_last: _memory_format
 channels_last_3d: _memory_format
 def clone(input: Tensor, *, memory_format: _memory_format | None = ...) -> Tensor:
     """A copy with history."""
 complex128: _dtype
+complex32: _dtype
 complex64: _dtype
 contiguous_format: _memory_format
 default_generator: _Generator
@@ -1186,7 +1188,7 @@ def column_stack(tensors: Any, *, out: Tensor | None = None) -> Tensor:
 def combinations(input: Tensor, r: Any = 2, with_replacement: Any = False) -> Tensor:
     """Combinations of `r` elements of a vector, one per row, in order of position."""
 def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Complex numbers from their parts, two float32 or two float64 tensors."""
+    """Complex numbers from their parts, two float16, float32 or float64 tensors."""
 def concat(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors joined along a dimension; other sizes agree (1-d empty ones are skipped)."""
 def concatenate(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor:

@@ -11,6 +11,7 @@ from ..engine.base.device import device
 from ..engine.base.dtypes import (
     bfloat16,
     can_cast,
+    complex32,
     complex64,
     complex128,
     dtype,
@@ -133,7 +134,7 @@ from .tensor import Tensor
 
 half, float, double = float16, float32, float64  # noqa: A001
 short, int, long = int16, int32, int64  # noqa: A001
-cfloat, cdouble = complex64, complex128
+chalf, cfloat, cdouble = complex32, complex64, complex128
 newaxis = None
 
 

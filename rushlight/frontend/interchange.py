@@ -18,7 +18,8 @@ def export(t):
 
 
 def numpy(self, *, force=False):
-    """A NumPy array that shares memory with this tensor (bfloat16: use ``.float()`` first).
+    """A NumPy array that shares memory with this tensor (bfloat16: use ``.float()`` first,
+    complex32: ``.cfloat()``).
 
     Raises: RuntimeError where the tensor requires grad; `force=True` gives a detached copy.
     """
@@ -28,8 +29,8 @@ def numpy(self, *, force=False):
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
-    if self.dtype is dtypes.bfloat16:
-        raise TypeError("Got unsupported ScalarType BFloat16")
+    if self.dtype in dtypes.FOREIGN:
+        raise TypeError(f"Got unsupported ScalarType {self.dtype.type_name}")
     if self.device.type != "cpu":
         raise TypeError(
             f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to "
@@ -133,14 +134,18 @@ def item(self):
         )
     if self.device.type == "meta":
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
-    value = self._array().reshape(-1)[0]
-    return float(value) if self.dtype is dtypes.bfloat16 else value.item()
+    return _python_values(self).item()
 
 
 def tolist(self):
     """Nested Python lists of the values (a number for a 0-d tensor)."""
+    return _python_values(self).tolist()
+
+
+def _python_values(self):
+    """The values in a type that NumPy turns into Python numbers."""
     array = self._array()
-    return array.astype(np.float64).tolist() if self.dtype is dtypes.bfloat16 else array.tolist()
+    return array.astype(dtypes.OPMATH[self.dtype].np) if self.dtype in dtypes.FOREIGN else array
 
 
 # ------------------------------------------------------------------------------- DLPack

@@ -327,6 +327,7 @@ for _name, _dtype in dict(
     char=dtypes.int8,
     byte=dtypes.uint8,
     bool=dtypes.bool_,
+    chalf=dtypes.complex32,
     cfloat=dtypes.complex64,
     cdouble=dtypes.complex128,
 ).items():

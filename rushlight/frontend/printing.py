@@ -187,11 +187,14 @@ class _Block:
         return "[" + f",\n{' ' * (indent + 1)}".join(lines) + "]"
 
 
+_COMPLEX_KINDS = "cW"  # NumPy's, and that of ml_dtypes' complex32
+
+
 def _widen(values: np.ndarray) -> np.ndarray:
     """Convert floats of any width, ml_dtypes' included, to float64, and complex to complex128."""
     if values.dtype.kind in "biu":
         return values
-    return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+    return values.astype(np.complex128 if values.dtype.kind in _COMPLEX_KINDS else np.float64)
 
 
 def _write_complex(value: complex, real: _Style, imag: _Style) -> str:

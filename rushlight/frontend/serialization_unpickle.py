@@ -145,7 +145,8 @@ def _bytearray(data: bytes | str = b"", encoding: str = "latin1") -> bytearray:
 
 _DTYPE_NAMES = (
     *STORAGE_DTYPES.values(),
-    *"uint16 uint32 uint64 complex32 float8_e5m2 float8_e4m3fn float8_e5m2fnuz float8_e4m3fnuz "
+    "complex32",
+    *"uint16 uint32 uint64 float8_e5m2 float8_e4m3fn float8_e5m2fnuz float8_e4m3fnuz "
     "float8_e8m0fnu".split(),
 )
 

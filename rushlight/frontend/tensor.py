@@ -7,6 +7,7 @@ no record describes.
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from ..engine.base.arrays import strided
 from ..engine.base.meta import meta_of
 from ..engine.base.shapes import wrap_dim
 from ..engine.record import flush, state
@@ -236,8 +237,6 @@ class Tensor:
     # --------------------------------------------------------------------------- memory
     def _array(self):
         """NumPy view of the values (pending work done); writing to it is the caller's business."""
-        import numpy as np
-
         meta = self._meta.plain
         if meta.device.type == "meta":
             raise NotImplementedError("Cannot copy out of meta tensor; no data!")
@@ -247,12 +246,7 @@ class Tensor:
             flat.flags.writeable = False
         if flat.dtype != meta.dtype.np:
             flat = flat.view(meta.dtype.np)
-        if meta.numel == 0:
-            return np.empty(meta.shape, meta.dtype.np)
-        size = meta.dtype.itemsize
-        return np.lib.stride_tricks.as_strided(
-            flat[self._off :], meta.shape, [s * size for s in meta.strides]
-        )
+        return strided(flat, self._off, meta.shape, meta.strides)
 
     def storage_offset(self):
         """Position of the first element in its storage, in elements."""

@@ -634,6 +634,8 @@ class Tensor:
         """x where positive, else ``alpha * (e ** (x / alpha) - 1)``."""
     def cfloat(self, memory_format: _memory_format | None = ...) -> Tensor:
         """This tensor as torch.complex64."""
+    def chalf(self, memory_format: _memory_format | None = ...) -> Tensor:
+        """This tensor as torch.complex32."""
     def char(self, memory_format: _memory_format | None = ...) -> Tensor:
         """This tensor as torch.int8."""
     def cholesky(self, upper: _bool = False, *, out: Tensor | None = None) -> Tensor:
@@ -1666,7 +1668,7 @@ class Tensor:
     def numel(self) -> _int:
         """Number of elements."""
     def numpy(self, *, force: Any = False) -> NDArray[Any]:
-        """A NumPy array that shares memory with this tensor (bfloat16: use ``.float()`` first)."""
+        """A NumPy array that shares memory with this tensor (bfloat16: use ``.float()`` first, complex32: ``.cfloat()``)."""
     def orgqr(self, tau: Any, *, out: Tensor | None = None) -> Tensor:
         """linalg.householder_product under its LAPACK name."""
     def ormqr(

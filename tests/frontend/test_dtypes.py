@@ -1,4 +1,4 @@
-"""The twelve dtypes: their facts, conversions between them, values at their edges."""
+"""The thirteen dtypes: their facts, conversions between them, values at their edges."""
 
 import math
 
@@ -17,6 +17,7 @@ FACTS = {  # itemsize, is_floating_point, is_complex, is_signed, legacy type
     "bfloat16": (2, True, False, True, "torch.BFloat16Tensor"),
     "float32": (4, True, False, True, "torch.FloatTensor"),
     "float64": (8, True, False, True, "torch.DoubleTensor"),
+    "complex32": (4, False, True, True, "torch.ComplexHalfTensor"),
     "complex64": (8, False, True, True, "torch.ComplexFloatTensor"),
     "complex128": (16, False, True, True, "torch.ComplexDoubleTensor"),
 }
@@ -49,6 +50,7 @@ def test_aliases():
         short="int16",
         int="int32",
         long="int64",
+        chalf="complex32",
         cfloat="complex64",
         cdouble="complex128",
     )
@@ -56,6 +58,7 @@ def test_aliases():
         assert getattr(torch, alias) is getattr(torch, name)
     assert torch.complex128.to_real() is torch.float64
     assert torch.bfloat16.to_complex() is torch.complex64
+    assert torch.float16.to_complex() is torch.complex32
     assert torch.float64.to_complex() is torch.complex128
 
 
@@ -83,6 +86,7 @@ METHODS = dict(
     char="int8",
     byte="uint8",
     bool="bool",
+    chalf="complex32",
     cfloat="complex64",
     cdouble="complex128",
 )

@@ -33,8 +33,8 @@ def test_table(name):
             found = RECORD.apply(torch, name, values[a], values[b])
         except (RuntimeError, TypeError):
             found = "error"
-        if expected in ("complex32", "error") and found == "complex64" and "float16" in key:
-            continue  # no complex32 here: half precision meets complex numbers in complex64
+        if (expected, found) == ("error", "complex32"):
+            continue  # computed here; PyTorch's kernel lacks this type
         if found != expected:
             wrong.append(f"{name}({key}): {found}, expected {expected}")
     assert not wrong, f"{len(wrong)} of {len(EXPECTED[name])}: " + "; ".join(wrong[:20])

@@ -32,14 +32,14 @@ class dtype:  # noqa: N801  (PyTorch's public name)
 
     def to_real(self):
         """The dtype of the real part (itself unless complex)."""
-        return {complex64: float32, complex128: float64}.get(self, self)
+        return {complex32: float16, complex64: float32, complex128: float64}.get(self, self)
 
     def to_complex(self):
-        """The complex dtype whose parts have this dtype."""
+        """The complex dtype whose parts have this dtype (bfloat16, as wide as float32: that)."""
         return {
             float32: complex64,
             float64: complex128,
-            float16: complex64,
+            float16: complex32,
             bfloat16: complex64,
         }.get(self, self)
 
@@ -68,6 +68,7 @@ float16 = dtype("float16", np.float16, FLOAT, "Half")
 bfloat16 = dtype("bfloat16", ml_dtypes.bfloat16, FLOAT, "BFloat16")
 float32 = dtype("float32", np.float32, FLOAT, "Float")
 float64 = dtype("float64", np.float64, FLOAT, "Double")
+complex32 = dtype("complex32", ml_dtypes.complex32, COMPLEX, "ComplexHalf")
 complex64 = dtype("complex64", np.complex64, COMPLEX, "ComplexFloat")
 complex128 = dtype("complex128", np.complex128, COMPLEX, "ComplexDouble")
 
@@ -82,6 +83,7 @@ ALL = (
     bfloat16,
     float32,
     float64,
+    complex32,
     complex64,
     complex128,
 )
@@ -94,11 +96,14 @@ ALIASES = {
     "short": int16,
     "int": int32,
     "long": int64,
+    "chalf": complex32,
     "cfloat": complex64,
     "cdouble": complex128,
 }
 HALVES = (float16, bfloat16)
-OPMATH = {float16: float32, bfloat16: float32}  # PyTorch computes half types in float32
+FOREIGN = (bfloat16, complex32)  # NumPy has these from ml_dtypes and knows little of them
+# PyTorch computes half types in float32
+OPMATH = {float16: float32, bfloat16: float32, complex32: complex64}
 
 
 def from_numpy_dtype(np_dtype):
@@ -119,8 +124,8 @@ def _promote(a, b):
         return a
     if a.category != b.category:
         low, high = sorted((a, b), key=lambda d: d.category)
-        if high.category == COMPLEX and low is float64:
-            return complex128
+        if high.category == COMPLEX and low.category == FLOAT:
+            return _promote(high.to_real(), low).to_complex()
         return high
     if a.category == FLOAT:
         return float32 if {a, b} == {float16, bfloat16} else max(a, b, key=lambda d: d.itemsize)

@@ -325,14 +325,12 @@ def _two_reals(real, imag):
             f"Expected object of scalar type {real.dtype.type_name} but got scalar type "
             f"{imag.dtype.type_name} for second argument"
         )
-    if real.dtype is dtypes.float16:
-        raise NotImplementedError("complex numbers of float16 parts (complex32) are not supported")
     return L.broadcast_all(real, imag)
 
 
 @operator("complex(Tensor real, Tensor imag) -> Tensor", variants="function,out", out="exact")
 def complex_(real, imag):
-    """Complex numbers from their parts, two float32 or two float64 tensors."""
+    """Complex numbers from their parts, two float16, float32 or float64 tensors."""
     return L.make_complex(*_two_reals(real, imag))
 
 
@@ -340,4 +338,6 @@ def complex_(real, imag):
 def polar(abs, angle):  # noqa: A002
     """Complex numbers from modulus and argument (radians), two float32 or two float64 tensors."""
     size, turn = _two_reals(abs, angle)
+    if size.dtype is dtypes.float16:
+        raise not_implemented("polar_cpu", size.dtype)
     return L.make_complex(size * L.cos(turn), size * L.sin(turn))

@@ -25,7 +25,7 @@ def _scale(norm, forward, name):
 def _promoted(x, name, complex_):
     """x as complex64/128 or float32/64; halves have no transform on CPUs."""
     d = x.dtype
-    if d in dtypes.HALVES:
+    if d in dtypes.OPMATH:
         raise RuntimeError(f"Unsupported dtype {d.type_name}")
     if d.category < dtypes.FLOAT:
         d = get_default_dtype()

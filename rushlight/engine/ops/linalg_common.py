@@ -36,7 +36,7 @@ def need_floating(x, name, what="a floating point or complex tensor as input"):
 def need_full_precision(x, name):
     """LAPACK's types only."""
     need_floating(x, name)
-    if x.dtype in dtypes.HALVES:
+    if x.dtype in dtypes.OPMATH:
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {x.dtype.type_name}")
 
 

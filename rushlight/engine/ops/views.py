@@ -537,7 +537,7 @@ def view_as_real(self):
 
 
 def _complex_geometry(meta, offset):
-    if meta.dtype.category != dtypes.FLOAT or meta.dtype in dtypes.HALVES:
+    if meta.dtype.category != dtypes.FLOAT or meta.dtype is dtypes.bfloat16:
         raise RuntimeError(
             "view_as_complex is only supported for half, float and double tensors, but got a "
             f"tensor of scalar type: {meta.dtype.type_name}"

@@ -11,6 +11,7 @@ import ml_dtypes
 import numpy as np
 
 bfloat16 = np.dtype(ml_dtypes.bfloat16)
+complex32 = np.dtype(ml_dtypes.complex32)
 
 
 class DtypeNames(NamedTuple):
@@ -34,6 +35,7 @@ _NAMES = {
     bfloat16: DtypeNames("BFloat16", "c10::BFloat16"),
     np.dtype(np.float32): DtypeNames("Float", "float"),
     np.dtype(np.float64): DtypeNames("Double", "double"),
+    complex32: DtypeNames("ComplexHalf", "c10::complex<c10::Half>"),
     np.dtype(np.complex64): DtypeNames("ComplexFloat", "c10::complex<float>"),
     np.dtype(np.complex128): DtypeNames("ComplexDouble", "c10::complex<double>"),
 }
@@ -50,7 +52,12 @@ FULL_FLOATING = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 SMALL_FLOATING = FLOATING - FULL_FLOATING
 SIGNED_OR_BYTE = frozenset(map(np.dtype, (np.uint8, np.int8, np.int16, np.int32, np.int64)))
 INTEGRAL = SIGNED_OR_BYTE | frozenset(map(np.dtype, (np.uint16, np.uint32, np.uint64)))
-COMPLEX = frozenset(map(np.dtype, (np.complex64, np.complex128)))
+# Complex types, and that of their parts.
+COMPLEX = {
+    complex32: np.dtype(np.float16),
+    np.dtype(np.complex64): np.dtype(np.float32),
+    np.dtype(np.complex128): np.dtype(np.float64),
+}
 BOOL = np.dtype(np.bool_)
 
 

@@ -61,12 +61,12 @@ def normal(generator, shape, mean=0.0, std=1.0, dtype=np.float32, contiguous=Tru
     >>> normal(Generator().manual_seed(0), 2)
     array([ 1.5409961, -0.2934289], dtype=float32)
     """
-    dtype = check_dtype(dtype, FLOATING | COMPLEX, "normal_kernel_cpu")
+    dtype = check_dtype(dtype, FLOATING | COMPLEX.keys(), "normal_kernel_cpu")
     if not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
     if dtype in COMPLEX:
-        part = np.zeros((), dtype).real.dtype
-        parts = normal(generator, 2 * numel(shape), mean, std / 2**0.5, part, contiguous)
+        part, count = COMPLEX[dtype], 2 * numel(shape)
+        parts = normal(generator, count, mean, std / 2**0.5, part, contiguous)
         return parts.view(dtype).reshape(shape)
     count = numel(shape)
     if count < _BLOCK or not contiguous:

@@ -57,9 +57,9 @@ def uniform(generator, shape, low=0.0, high=1.0, dtype=np.float32):
     >>> uniform(Generator().manual_seed(0), 2)
     array([0.4962566, 0.7682218], dtype=float32)
     """
-    dtype = check_dtype(dtype, FLOATING | COMPLEX, "check_uniform_bounds")
+    dtype = check_dtype(dtype, FLOATING | COMPLEX.keys(), "check_uniform_bounds")
     if dtype in COMPLEX:
-        parts = uniform(generator, 2 * numel(shape), low, high, np.zeros((), dtype).real.dtype)
+        parts = uniform(generator, 2 * numel(shape), low, high, COMPLEX[dtype])
         return parts.view(dtype).reshape(shape)
     _check_uniform_bounds(low, high, dtype)
     count = numel(shape)

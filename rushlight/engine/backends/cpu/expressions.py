@@ -7,6 +7,8 @@ Half types are computed in float32 and rounded back, as the reference does.
 import struct
 import sys
 
+import numpy as np
+
 from ...base import dtypes
 from ...base.shapes import numel
 from .vmath import FUNCTIONS
@@ -25,7 +27,7 @@ TYPES = {
 }
 ARITHMETIC = frozenset(TYPES)
 # Complex numbers are only moved here (as integers of their size); arithmetic on them is the host's.
-TYPES.update({dtypes.complex64: "i64", dtypes.complex128: "i128"})
+TYPES.update({dtypes.complex32: "i32", dtypes.complex64: "i64", dtypes.complex128: "i128"})
 MEMORY = {**TYPES, dtypes.bool_: "i8"}
 SUFFIX = {"float": "f32", "double": "f64", "half": "f16"}
 INTRINSICS = dict(
@@ -86,7 +88,7 @@ def constant(value, dtype):
         wrapped = int(value) & ((1 << bits) - 1)
         return str(wrapped - (1 << bits) if wrapped >> (bits - 1) and dtype.is_signed else wrapped)
     if dtype.is_complex:
-        return str(int.from_bytes(dtype.np.type(value).tobytes(), sys.byteorder))
+        return str(int.from_bytes(np.asarray(value, dtype.np).tobytes(), sys.byteorder))
     if dtype is dtypes.bfloat16:
         return str(int(dtype.np.type(value).view("uint16")))
     if dtype is dtypes.float16:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...base import config, dtypes
+from ...base.arrays import strided
 from ...base.shapes import numel
 from ...schedule import HostStep, expand, plan_memory, schedule
 from ...schedule.maps import base
@@ -231,14 +232,6 @@ class _Native:
 
 def _turned(arrays):
     return [a.swapaxes(-1, -2) for a in reversed(arrays)]
-
-
-def strided(flat, offset, shape, strides):
-    """A NumPy view of flat memory (strides in elements, possibly negative)."""
-    if 0 in shape:
-        return np.empty(shape, flat.dtype)
-    size = flat.dtype.itemsize
-    return np.lib.stride_tricks.as_strided(flat[offset:], shape, [s * size for s in strides])
 
 
 def _cell(cells, i, v):

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...base import dtypes
+from ...base.arrays import strided
 from . import host as host_functions
 from . import special as special_functions
 from .special_table import TABLE as SPECIAL
@@ -165,6 +167,8 @@ def cast(x, dtype):
     if x.dtype.kind not in "iub" and dtype.np.kind in "iu":
         # out of range wraps through int64 for the small types, as compiled code does
         return x.astype(np.float64).astype(np.int64).astype(dtype.np)
+    if dtype is dtypes.complex32:
+        x = x.astype(np.complex64)
     return x.astype(dtype.np)
 
 
@@ -235,14 +239,6 @@ def flip(x, axes):
 @rule
 def concat(*arrays, axis):
     return np.concatenate(arrays, axis)
-
-
-def strided(flat, offset, shape, strides):
-    """A NumPy view of a flat array; strides count elements."""
-    if 0 in shape:
-        return np.empty(shape, flat.dtype)
-    size = flat.dtype.itemsize
-    return np.lib.stride_tricks.as_strided(flat[offset:], shape, [s * size for s in strides])
 
 
 @rule

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...base import dtypes
 from .rules import RULES
 
 
@@ -29,13 +30,18 @@ class Program:
 
 def evaluate(v, env, origins):
     """One primitive on arrays; a result has exactly the dtype and shape the value declares."""
-    arguments = [env[i.index] for i in v.inputs]
+    arguments = [_known(env[i.index], i.dtype) for i in v.inputs]
     if v.prim.name == "clamp_index":
         return RULES["clamp_index"](*arguments, **v.params, origin=origins.get(v.index))
     out = RULES[v.prim.name](*arguments, **v.params)
     if v.dtype is not None and getattr(out, "dtype", None) != v.dtype.np:
         out = np.asarray(out).astype(v.dtype.np)
     return out
+
+
+def _known(array, dtype):
+    """complex32 as complex64: NumPy has the values, but not that they are complex."""
+    return array.astype(np.complex64) if dtype is dtypes.complex32 else array
 
 
 def _last_uses(steps, outputs):
