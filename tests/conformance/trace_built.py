@@ -36,16 +36,19 @@ def pytest_sessionfinish(session):
 
 def trace():
     """Start noting; the set of public paths that grows."""
-    from rushlight.frontend import dispatch, views
+    from rushlight.engine.record.call import Call
+    from rushlight.frontend.views import ViewCall
 
     seen, paths, codes = set(), record_paths(), hand_written()
-    remember = dispatch.remember
 
-    def noting(cache, key, call):
-        seen.update(paths.get(id(call.op), ()))
-        return remember(cache, key, call)
+    def noting(made):
+        def init(self, op, *args, **kwargs):
+            seen.update(paths.get(id(op), ()))
+            made(self, op, *args, **kwargs)
 
-    dispatch.remember = views.remember = noting
+        return init
+
+    Call.__init__, ViewCall.__init__ = noting(Call.__init__), noting(ViewCall.__init__)
 
     def entered(frame, event, argument):
         if event == "call" and frame.f_code in codes:
