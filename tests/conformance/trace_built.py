@@ -7,6 +7,7 @@ passed to pytest.  `python tests/conformance/run.py ops --items tests/conformanc
 what is listed.
 """
 
+import inspect
 import os
 import pathlib
 import subprocess
@@ -83,7 +84,7 @@ def hand_written():
     for overloads in REGISTRY.values():
         for op in overloads:
             if op.kind == "composite":
-                found.setdefault(op.body.__code__, set()).update(paths[id(op)])
+                found.setdefault(inspect.unwrap(op.body).__code__, set()).update(paths[id(op)])
     for prefix, owner in (("", rushlight), ("Tensor.", rushlight.Tensor)):
         for name, value in vars(owner).items():
             if isinstance(value, types.FunctionType) and not hasattr(value, "materialise"):

@@ -278,7 +278,7 @@ def _without_weights(q, k, v, mask, dropout_p, is_causal, batch, num_heads):
     return out.reshape(batch * num_heads, *out.shape[2:])
 
 
-@composite("nn")
+@composite("nn", wide=True)
 def multi_head_attention_forward(
         query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k,
         bias_v, add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training=True,

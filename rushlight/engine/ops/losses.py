@@ -179,7 +179,7 @@ def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, 
     return reduced(values, how, dtype)
 
 
-@composite("nn")
+@composite("nn", wide=True)
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """Negative log-likelihood of normal targets of mean `input` and variance `var` (at least
     eps)."""

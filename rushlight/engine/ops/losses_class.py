@@ -284,7 +284,7 @@ def _check_probabilities(input, target, weight, ignore_index):
         )
 
 
-@composite("nn")
+@composite("nn", wide=True)
 def linear_cross_entropy(
     input,
     linear_weight,

@@ -10,8 +10,10 @@ Everything else is derived from the record: function, method, in-place and out= 
 checks, gradient, docs, stubs and tests.
 """
 
+import functools
 from functools import cached_property
 
+from ..base import dtypes
 from . import schema as schemas
 
 REGISTRY: dict[str, list] = {}
@@ -143,16 +145,42 @@ mutation = _decorator(
 )  # exists only in place; body: self's new value
 
 
-def composite(variants="function,method", name=None, schema=None, **fields):
+def in_float32(body):
+    """`body`, which on tensors of one half type sees them as float32; its results are of that type.
+    What is one tensor stays one."""
+
+    @functools.wraps(body)
+    def widened(*args, **kwargs):
+        given = [v for v in (*args, *kwargs.values()) if _is_floating(v)]
+        kinds = {t.dtype for t in given}
+        if len(kinds) != 1 or not kinds & {*dtypes.HALVES}:
+            return body(*args, **kwargs)
+        (dtype,) = kinds
+        wide = {id(t): t.float() for t in given}
+        named = {k: wide.get(id(v), v) for k, v in kwargs.items()}
+        found = body(*[wide.get(id(v), v) for v in args], **named)
+        if isinstance(found, tuple):
+            return tuple([v.to(dtype) if _is_floating(v) else v for v in found])
+        return found.to(dtype)
+
+    return widened
+
+
+def _is_floating(v):
+    return T.is_tensor(v) and v.dtype.category == dtypes.FLOAT
+
+
+def composite(variants="function,method", name=None, schema=None, wide=False, **fields):
     """A Python function of Tensors under its own name and signature (first parameter `input`); with
-    a `schema`, one more overload of a name that has records."""
+    a `schema`, one more overload of a name that has records.  `wide`: on tensors of one half type
+    it is computed in float32 and rounded once, at its end."""
 
     def wrap(body):
         return _register(
             Op(
                 "composite",
                 schema or (name or body.__name__.strip("_")) + "(",
-                body,
+                in_float32(body) if wide else body,
                 variants=variants,
                 **fields,
             )

@@ -70,7 +70,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     return (product / factor if T.is_tensor(factor) or factor else product / 0.0).squeeze()
 
 
-@composite()
+@composite(wide=True)  # rounding in between would leave nothing of a gradient that cancels
 def corrcoef(input):
     """Correlation coefficients of variables (rows) over observations (columns)."""
     if input.ndim > 2:
@@ -78,8 +78,6 @@ def corrcoef(input):
             "corrcoef(): expected input to have two or fewer dimensions but got an input with "
             f"{input.ndim} dimensions"
         )
-    if input.dtype in dtypes.HALVES:  # rounding c would leave nothing of a gradient that cancels
-        return T.corrcoef(input.float()).to(input.dtype)
     c = T.cov(input)
     if not c.ndim:
         return c / c
