@@ -27,7 +27,7 @@ MACHINES = [  # triple, processor, features, preferred vector width
 ]
 here, compiled = Jit._compile, 0
 
-def everywhere(self, text):
+def everywhere(self, text, optimize):
     global compiled
     for triple, cpu, features, width in MACHINES:
         target = llvm.Target.from_triple(triple)
@@ -40,7 +40,7 @@ def everywhere(self, text):
         passes.getModulePassManager().run(module, passes)
         assert machine.emit_object(module)
         compiled += 1
-    return here(self, text)
+    return here(self, text, optimize)
 
 Jit._compile = everywhere
 names = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64".split()

@@ -124,15 +124,16 @@ class Jit:
     def _name(self, text):
         return "k" + cache.key_of(text, self.cpu, self.features, self.version)
 
-    def functions(self, texts):
-        """The addresses of the functions these texts define, from the disk cache where they are."""
+    def functions(self, texts, optimize=True):
+        """The addresses of the functions these texts define, from the disk cache where they are;
+        `optimize`: by LLVM's passes, which loops of scalar code need to become vectors."""
         names = [self._name(text) for text in texts]
         with _compiling:
             wanted = {n: t for n, t in zip(names, texts, strict=True) if n not in self.addresses}
             for name, text in wanted.items():
                 code = cache.load(name)
                 if code is None or not self._add(code):
-                    code = self._compile(text.replace("@NAME", f"@{name}"))
+                    code = self._compile(text.replace("@NAME", f"@{name}"), optimize)
                     cache.counters["compiled"] += 1
                     cache.store(name, code)
                     self._add(code)
@@ -149,13 +150,14 @@ class Jit:
             return False
         return True
 
-    def _compile(self, text):
+    def _compile(self, text, optimize):
         llvm = self.llvm
         module = llvm.parse_assembly(text)
-        tuning = llvm.create_pipeline_tuning_options(3)
-        tuning.loop_vectorization = True
-        passes = llvm.create_pass_builder(self.machine, tuning)
-        passes.getModulePassManager().run(module, passes)
+        if optimize:
+            tuning = llvm.create_pipeline_tuning_options(3)
+            tuning.loop_vectorization = True
+            passes = llvm.create_pass_builder(self.machine, tuning)
+            passes.getModulePassManager().run(module, passes)
         return self.machine.emit_object(module)
 
     def kernel_text(self, function, declarations, math, loops, narrow):

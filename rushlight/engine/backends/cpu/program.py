@@ -7,6 +7,7 @@ from ...base.arrays import strided
 from ...base.shapes import numel
 from ...schedule import HostStep, expand, plan_memory, schedule
 from ...schedule.maps import base
+from . import contract
 from .address import address, aligned_empty, allocation, hand_over
 from .expressions import supported
 from .heap import keep_freed
@@ -51,26 +52,42 @@ class Program:
     # ------------------------------------------------------------------------------ compile
     def _segments(self, steps):
         """Runs of kernels, and host steps, in order."""
-        kernels = [(s, collapse(s)) for s in steps if not isinstance(s, HostStep)]
-        kernels = {id(nest): loops for nest, loops in kernels if 0 not in nest.shape}
-        nests = [s for s in steps if id(s) in kernels]
-        addresses = self._compile(nests, kernels)
-        self.checked = False  # may a check fail?
+        calls = {**self._nest_calls(steps), **self._product_calls(steps)}
         out: list = []
         for step in steps:
-            if isinstance(step, HostStep):
-                out.append(step)
-            elif id(step) in kernels:
+            if id(step) in calls:
                 if not out or not isinstance(out[-1], _Native):
                     out.append(_Native())
-                loops = kernels[id(step)]
-                args = arguments(step, loops, self.memory.place, self._slot)
-                self.checked = self.checked or any(i.name in CHECKED for i in step.body)
-                out[-1].add(addresses[id(step)], args, numel(step.shape) * len(step.body))
+                out[-1].add(*calls[id(step)])
+            elif isinstance(step, HostStep):
+                out.append(step)
         for segment in out:
             if isinstance(segment, _Native):
                 segment.finish(self.table)
         return out
+
+    def _nest_calls(self, steps):
+        """{id of a nest: (address, arguments, work)}; nests over nothing are left out."""
+        nests = [s for s in steps if not isinstance(s, HostStep) and 0 not in s.shape]
+        loops = {id(nest): collapse(nest) for nest in nests}
+        addresses = self._compile(nests, loops)
+        self.checked = any(i.name in CHECKED for nest in nests for i in nest.body)  # may one fail?
+        return {
+            id(nest): (
+                addresses[id(nest)],
+                arguments(nest, loops[id(nest)], self.memory.place, self._slot),
+                numel(nest.shape) * len(nest.body),
+            )
+            for nest in nests
+        }
+
+    def _product_calls(self, steps):
+        """The same of the matrix products that are kernels; panels are packed behind the arena."""
+        products = [s for s in steps if contract.is_native(s)]
+        pack_at = -(-self.arena_bytes // contract.ALIGN) * contract.ALIGN
+        space = max(map(contract.pack_bytes, products), default=0)
+        self.arena_bytes = pack_at + space if space else self.arena_bytes
+        return {id(s): contract.kernel(s, self.memory.place, (1, pack_at)) for s in products}
 
     def _compile(self, nests, kernels):
         """Addresses of the nests' kernels; new ones are compiled together."""

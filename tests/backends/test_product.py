@@ -1,0 +1,126 @@
+"""Matrix products as kernels against NumPy in double precision: sizes about the tile's, 0 and 1,
+batches, any strides; and which products of a program run so."""
+
+import ctypes
+import functools
+
+import numpy as np
+import pytest
+
+llvm = pytest.importorskip("llvmlite.binding")
+
+import rushlight as torch  # noqa: E402
+from rushlight.engine.backends.cpu import contract  # noqa: E402
+from rushlight.engine.backends.cpu.kernels import product  # noqa: E402
+from rushlight.engine.backends.cpu.kernels.tile import Tile  # noqa: E402
+from rushlight.engine.base import dtypes  # noqa: E402
+
+SIZES = (0, 1, 2, 3, 5, 6, 7, 9, 15, 16, 17, 31, 33, 63, 64, 65, 100, 130, 513, 1030)
+TOLERANCE = {"float32": 2e-6, "float64": 1e-14}  # of the sum of the products' magnitudes
+WORK = 1 << 22  # multiplications
+
+
+class Place:
+    """What a plan knows of an array: the step's operand, and where it lies."""
+
+    def __init__(self, entry, array):
+        self.entry, self.array = entry, array
+
+    def matrices(self):
+        *batch, row, column = self.array.strides
+        return product.Matrices(self.entry, 0, batch, row, column)
+
+
+@functools.cache
+def native():
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(contract._loops())
+
+
+def multiply(a, b, c):
+    """c = a @ b by the kernels."""
+    dtype = dtypes.from_numpy_dtype(a.dtype)
+    tile, isa = Tile(dtype, 1), contract._isa()
+    a, b = (np.broadcast_to(x, c.shape[:-2] + x.shape[-2:]) for x in (a, b))
+    groups = [contract._group(dtype, *w) for w in product.widths(c.shape[-1], tile, isa)]
+    space = np.zeros(product.DEPTH * tile._replace(vectors=isa.widest).width(isa), a.dtype)
+    apart = b.shape[-1] > 1 and b.strides[-1] != a.itemsize
+    packing = (4, 0, contract._packing(a.itemsize)) if apart else (0, 0, 0)
+    operands = [Place(1 + i, x).matrices() for i, x in enumerate((a, b, c))]
+    words = product.arguments(*operands, a.shape[-2:], c.shape[:-2], groups, packing)
+    table = np.array([0, *(x.ctypes.data for x in (a, b, c, space))], np.int64)
+    words = np.array(words, np.int64)
+    native()(table.ctypes.data, words.ctypes.data)
+
+
+def matrices(rng, batch, rows, columns, dtype):
+    """Random matrices: contiguous, transposed, with gaps, or reversed; some batch sizes 1."""
+    batch = tuple(n if rng.random() < 0.7 else 1 for n in batch)
+    kind = rng.integers(4)
+    shape = {1: (columns, rows), 2: (rows, 2 * columns + 1)}.get(kind, (rows, columns))
+    if dtype.category == dtypes.INT:
+        x = rng.integers(-50, 50, (*batch, *shape)).astype(dtype.np)
+    else:
+        x = rng.standard_normal((*batch, *shape)).astype(dtype.np)
+    if kind == 1:
+        return x.swapaxes(-1, -2)
+    if kind == 2:
+        return x[..., 1::2]
+    return x[..., ::-1, ::-1] if kind == 3 else x
+
+
+@pytest.mark.parametrize("name", ["float32", "float64", "int32", "int64"])
+def test_agrees_with_numpy(name):
+    rng, dtype, done = np.random.default_rng(0), getattr(dtypes, name), 0
+    while done < 150:
+        rows, depth, columns = map(int, rng.choice(SIZES, 3))
+        batch = tuple(map(int, rng.integers(1, 4, rng.integers(0, 3))))
+        if rows * depth * columns > WORK or rows * columns == 0:
+            continue
+        a = matrices(rng, batch, rows, depth, dtype)
+        b = matrices(rng, batch, depth, columns, dtype)
+        whole = np.full((*batch, rows, columns + 1), 7, dtype.np)
+        multiply(a, b, whole[..., :columns])
+        assert (whole[..., columns] == 7).all()
+        expected = a.astype(np.float64) @ b.astype(np.float64)
+        if dtype.category == dtypes.INT:
+            assert (whole[..., :columns] == expected).all(), (a.shape, b.shape)
+        else:
+            size = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)
+            wrong = np.abs(whole[..., :columns] - expected) > TOLERANCE[name] * size
+            assert not wrong.any(), (a.shape, a.strides, b.shape, b.strides)
+        done += 1
+
+
+@pytest.mark.parametrize("columns", [1, 15, 16, 17, 63, 64, 65, 100, 128, 200, 1000])
+def test_widths_cover_the_columns(columns):
+    isa = contract._isa()
+    for dtype in (dtypes.float32, dtypes.float64):
+        lanes = isa.lanes(dtype.itemsize)
+        found = product.widths(columns, Tile(dtype, 1), isa)
+        assert sum(n * ((v - 1) * lanes + last) for v, n, last in found) == columns
+        assert all(0 < last <= lanes and 0 < v <= isa.widest for v, _, last in found)
+
+
+def products(monkeypatch, function):
+    """Shapes of what ran as kernels while a function ran."""
+    seen, made = [], contract.kernel
+
+    def kernel(step, *rest):
+        seen.append(step.value.shape)
+        return made(step, *rest)
+
+    monkeypatch.setattr(contract, "kernel", kernel)
+    function()
+    return seen
+
+
+def test_small_products_are_kernels(monkeypatch):
+    x, w = torch.rand(5, 7), torch.rand(11, 7)
+    assert products(monkeypatch, (lambda: (x @ w.t()).relu().sum().item())) == [(5, 11)]
+
+
+def test_large_ones_and_packed_rows_are_the_librarys(monkeypatch):
+    big, row, w, v = torch.rand(200, 200), torch.rand(1, 30), torch.rand(40, 30), torch.rand(30, 40)
+    assert products(monkeypatch, (lambda: (big @ big).sum().item())) == []
+    assert products(monkeypatch, (lambda: (row @ w.t()).sum().item())) == []
+    assert products(monkeypatch, (lambda: (row @ v).sum().item())) == [(1, 40)]
