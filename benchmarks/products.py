@@ -10,7 +10,6 @@ import numpy as np
 
 from rushlight.engine.backends.cpu import contract
 from rushlight.engine.backends.cpu.kernels import product
-from rushlight.engine.backends.cpu.kernels.tile import Tile
 from rushlight.engine.base import dtypes
 
 SHAPES = (
@@ -27,16 +26,15 @@ LAYOUTS = ((False, False), (False, True), (True, False))
 
 def ours(a, b, c):
     """A function that runs the kernel."""
-    isa, one = contract._isa(), Tile(dtypes.float32, 1)
-    groups = [contract._group(dtypes.float32, *w) for w in product.widths(b.shape[1], one, isa)]
-    space = np.empty(product.DEPTH * one._replace(vectors=isa.widest).width(isa), np.float32)
-    apart = b.strides[1] != 4
-    packing = (4, 0, contract._packing(4)) if apart else (0, 0, 0)
+    sizes = *a.shape, b.shape[1]
+    groups, blocks, size = contract.cut(dtypes.float32, sizes, a.strides[1], b.strides[1])
+    space = np.empty(size, np.uint8)
     operands = [product.Matrices(1 + i, 0, (), *x.strides) for i, x in enumerate((a, b, c))]
-    words = product.arguments(*operands, a.shape, (), groups, packing)
+    words = product.arguments(*operands, a.shape, (), groups, blocks._replace(entry=4))
     words = np.array(words, np.int64)
     table = np.array([0, *(x.ctypes.data for x in (a, b, c, space))], np.int64)
-    native = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(contract._loops())
+    address = contract.code(dtypes.float32)
+    native = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(address)
     addresses = table.ctypes.data, words.ctypes.data
     return lambda keep=(words, table, space): native(*addresses)
 

@@ -12,12 +12,13 @@ llvm = pytest.importorskip("llvmlite.binding")
 import rushlight as torch  # noqa: E402
 from rushlight.engine.backends.cpu import contract  # noqa: E402
 from rushlight.engine.backends.cpu.kernels import product  # noqa: E402
-from rushlight.engine.backends.cpu.kernels.tile import Tile  # noqa: E402
+from rushlight.engine.backends.cpu.kernels.tile import lanes  # noqa: E402
 from rushlight.engine.base import dtypes  # noqa: E402
+from rushlight.engine.runtime import cache  # noqa: E402
 
-SIZES = (0, 1, 2, 3, 5, 6, 7, 9, 15, 16, 17, 31, 33, 63, 64, 65, 100, 130, 513, 1030)
+SIZES = (0, 1, 2, 3, 5, 6, 7, 9, 15, 16, 17, 31, 33, 63, 64, 65, 100, 130, 200, 385, 513, 1030)
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14}  # of the sum of the products' magnitudes
-WORK = 1 << 22  # multiplications
+WORK = 1 << 23  # multiplications
 
 
 class Place:
@@ -32,24 +33,23 @@ class Place:
 
 
 @functools.cache
-def native():
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(contract._loops())
+def native(dtype):
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(contract.code(dtype))
 
 
 def multiply(a, b, c):
     """c = a @ b by the kernels."""
     dtype = dtypes.from_numpy_dtype(a.dtype)
-    tile, isa = Tile(dtype, 1), contract._isa()
     a, b = (np.broadcast_to(x, c.shape[:-2] + x.shape[-2:]) for x in (a, b))
-    groups = [contract._group(dtype, *w) for w in product.widths(c.shape[-1], tile, isa)]
-    space = np.zeros(product.DEPTH * tile._replace(vectors=isa.widest).width(isa), a.dtype)
-    apart = b.shape[-1] > 1 and b.strides[-1] != a.itemsize
-    packing = (4, 0, contract._packing(a.itemsize)) if apart else (0, 0, 0)
+    sizes = *a.shape[-2:], c.shape[-1]
+    groups, blocks, space = contract.cut(dtype, sizes, a.strides[-1], b.strides[-1])
+    space = np.zeros(space, np.uint8)
+    blocks = blocks._replace(entry=4)
     operands = [Place(1 + i, x).matrices() for i, x in enumerate((a, b, c))]
-    words = product.arguments(*operands, a.shape[-2:], c.shape[:-2], groups, packing)
+    words = product.arguments(*operands, a.shape[-2:], c.shape[:-2], groups, blocks)
     table = np.array([0, *(x.ctypes.data for x in (a, b, c, space))], np.int64)
     words = np.array(words, np.int64)
-    native()(table.ctypes.data, words.ctypes.data)
+    native(dtype)(table.ctypes.data, words.ctypes.data)
 
 
 def matrices(rng, batch, rows, columns, dtype):
@@ -95,10 +95,10 @@ def test_agrees_with_numpy(name):
 def test_widths_cover_the_columns(columns):
     isa = contract._isa()
     for dtype in (dtypes.float32, dtypes.float64):
-        lanes = isa.lanes(dtype.itemsize)
-        found = product.widths(columns, Tile(dtype, 1), isa)
-        assert sum(n * ((v - 1) * lanes + last) for v, n, last in found) == columns
-        assert all(0 < last <= lanes and 0 < v <= isa.widest for v, _, last in found)
+        each = lanes(dtype, isa)
+        found = product.widths(columns, dtype, isa)
+        assert sum(n * ((v - 1) * each + last) for v, n, last in found) == columns
+        assert all(0 < last <= each and 0 < v <= isa.widest for v, _, last in found)
 
 
 def products(monkeypatch, function):
@@ -124,3 +124,17 @@ def test_large_ones_and_packed_rows_are_the_librarys(monkeypatch):
     assert products(monkeypatch, (lambda: (big @ big).sum().item())) == []
     assert products(monkeypatch, (lambda: (row @ w.t()).sum().item())) == []
     assert products(monkeypatch, (lambda: (row @ v).sum().item())) == [(1, 40)]
+
+
+def test_no_size_compiles_anything():
+    """Also where the batch is what the columns are, and where a size makes it pack."""
+
+    def run(columns, rows):
+        w, x = torch.rand(rows, 20), torch.rand(20, columns)
+        return (w @ x).sum().item() + (x.t() @ w.t()).sum().item()
+
+    run(30, 5)
+    before = cache.counters["compiled"] + cache.counters["loaded"]
+    for columns, rows in ((3, 5), (17, 9), (40, 130), (64, 64), (100, 33), (1, 40)):
+        run(columns, rows)
+    assert cache.counters["compiled"] + cache.counters["loaded"] == before

@@ -10,18 +10,21 @@ import pytest
 llvm = pytest.importorskip("llvmlite.binding")
 
 from rushlight.engine.backends.cpu.kernels import isa as isas  # noqa: E402
-from rushlight.engine.backends.cpu.kernels.tile import Tile, balanced, module, plain  # noqa: E402
+from rushlight.engine.backends.cpu.kernels import text as texts  # noqa: E402
+from rushlight.engine.backends.cpu.kernels.tile import (  # noqa: E402
+    TALLEST,
+    functions,
+    lanes,
+    partial,
+    plain,
+    wide,
+)
 from rushlight.engine.base import dtypes  # noqa: E402
 
 NAMES = "float32 float64 float16 bfloat16 uint8 int8 int32 int64".split()
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14}  # of the sum of the products' magnitudes
 HERE = {"avx512": "", "avx2": "haswell", "vector128": "haswell"}  # processor to compile for
-CASES = [
-    (isa, name, vectors)
-    for isa in isas.TABLE
-    for name in NAMES
-    for vectors in range(1, isa.widest + 1)
-]
+CASES = [(isa, name) for isa in isas.TABLE for name in NAMES]
 
 
 def compiled(text, target, cpu, features):
@@ -31,8 +34,12 @@ def compiled(text, target, cpu, features):
     return parsed, target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
 
 
-def function(tile, isa):
-    """The tile's function for this machine, or a skip."""
+def module(dtype, isa):
+    return texts.module(*functions(dtype, isa, "@NAME", linkage=""))
+
+
+def function(dtype, isa):
+    """The tiles' function for this machine, or a skip."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     present = llvm.get_host_cpu_features()
@@ -43,12 +50,12 @@ def function(tile, isa):
     features = "" if cpu else present.flatten()
     target = llvm.Target.from_default_triple()
     parsed, machine = compiled(
-        module(tile, isa), target, cpu or llvm.get_host_cpu_name(), features
+        module(dtype, isa), target, cpu or llvm.get_host_cpu_name(), features
     )
     engine = llvm.create_mcjit_compiler(parsed, machine)
     engine.finalize_object()
     address = engine.get_function_address("NAME")
-    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 9)(address)
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 10)(address)
     return lambda *arguments, keep=engine: call(*arguments)
 
 
@@ -58,64 +65,56 @@ def numbers(rng, shape, dtype):
     return rng.standard_normal(shape).astype(dtype.np)
 
 
-def check(call, tile, isa, rows, last, add, depths, strided):
+def check(call, dtype, isa, vectors, rows, last, add, depths, strided):
     """One tile of so many segments; what lies beside C must stay."""
     rng = np.random.default_rng(rows)
-    most, lanes = isa.rows[tile.vectors - 1], isa.lanes(tile.wide.itemsize)
-    columns = tile.width(isa) - lanes + last
+    columns = (vectors - 1) * lanes(dtype, isa) + last
     a_step = 3 if strided else 1
-    spread = [numbers(rng, (rows, max(1, k * a_step)), tile.dtype) for k in depths]
-    parts = [(s[:, ::a_step][:, :k], numbers(rng, (k, columns + 1), tile.dtype))
+    spread = [numbers(rng, (rows, max(1, k * a_step)), dtype) for k in depths]
+    parts = [(s[:, ::a_step][:, :k], numbers(rng, (k, columns + 1), dtype))
              for s, k in zip(spread, depths, strict=True)]  # fmt: skip
-    c = numbers(rng, (rows, columns + 2), tile.wide)
+    c = numbers(rng, (rows, columns + 2), wide(dtype))
     words = []
     for (_, b), s in zip(parts, spread, strict=True):
         addresses = [s.ctypes.data + r * s.strides[0] for r in range(rows)]
-        words += [len(b), b.ctypes.data, *addresses, *[0] * (most - rows)]
-    segments, before, size = np.array(words, np.int64), c.copy(), tile.dtype.itemsize
+        words += [len(b), b.ctypes.data, *addresses, *[0] * (TALLEST - rows)]
+    segments, before, size = np.array(words, np.int64), c.copy(), dtype.itemsize
     steps = size * a_step, size * (columns + 1)
-    call(rows, segments.ctypes.data, len(depths), *steps, c.ctypes.data, c.strides[0], last, add)
+    at = segments.ctypes.data, len(depths), *steps, c.ctypes.data, c.strides[0]
+    call(vectors, rows, *at, last, add)
     assert (c[:, columns:] == before[:, columns:]).all()
     operands = [(a, b[:, :columns]) for a, b in parts]
     expected = plain(operands, before[:, :columns] * add)
-    if tile.dtype.category == dtypes.INT:
-        assert (c[:, :columns] == expected.astype(tile.wide.np)).all()
+    if dtype.category == dtypes.INT:
+        assert (c[:, :columns] == expected.astype(wide(dtype).np)).all()
         return
     size = plain([(np.abs(a), np.abs(b)) for a, b in operands], np.abs(before[:, :columns]))
-    assert (np.abs(c[:, :columns] - expected) <= TOLERANCE[tile.wide.name] * size).all()
+    assert (np.abs(c[:, :columns] - expected) <= TOLERANCE[wide(dtype).name] * size).all()
 
 
-@pytest.mark.parametrize(
-    "isa, name, vectors", CASES, ids=[f"{i.name}-{n}-{v}" for i, n, v in CASES]
-)
-def test_agrees_with_numpy(isa, name, vectors):
-    tile = Tile(getattr(dtypes, name), vectors)
-    call, lanes = function(tile, isa), isa.lanes(tile.wide.itemsize)
-    lasts = sorted({1, lanes // 2, lanes - 1, lanes}) if tile.partial(isa) else [lanes]
-    for rows in range(1, isa.rows[vectors - 1] + 1):
-        for last, add, depths in itertools.product(lasts, (0, 1), ((), (0,), (5,), (0, 3, 17))):
-            check(call, tile, isa, rows, last, add, depths, strided=rows % 2 == 0)
+@pytest.mark.parametrize("isa, name", CASES, ids=[f"{i.name}-{n}" for i, n in CASES])
+def test_agrees_with_numpy(isa, name):
+    dtype = getattr(dtypes, name)
+    call, each = function(dtype, isa), lanes(dtype, isa)
+    for vectors, most in enumerate(isa.rows, 1):
+        some = sorted({1, each // 2, each - 1, each})
+        lasts = some if partial(dtype, isa, vectors) else [each]
+        for rows, last, add, depths in itertools.product(
+            range(1, most + 1), lasts, (0, 1), ((), (0,), (5,), (0, 3, 17))
+        ):
+            check(call, dtype, isa, vectors, rows, last, add, depths, strided=rows % 2 == 0)
 
 
 def test_nan_and_infinity_reach_their_column_only():
-    tile, isa = Tile(dtypes.float32, 1), isas.of(llvm.get_host_cpu_features())
-    call, lanes = function(tile, isa), isa.lanes(4)
-    a, b, c = np.ones((1, 3), "f4"), np.ones((3, lanes), "f4"), np.zeros((1, lanes), "f4")
-    b[1, 0], b[2, lanes - 1] = np.nan, np.inf
-    rows = isa.rows[0]
-    segments = np.array([3, b.ctypes.data, a.ctypes.data, *[0] * (rows - 1)], np.int64)
-    call(1, segments.ctypes.data, 1, 4, 4 * lanes, c.ctypes.data, 4 * lanes, lanes, 0)
+    isa = isas.of(llvm.get_host_cpu_features())
+    call, each = function(dtypes.float32, isa), isa.lanes(4)
+    a, b, c = np.ones((1, 3), "f4"), np.ones((3, each), "f4"), np.zeros((1, each), "f4")
+    b[1, 0], b[2, each - 1] = np.nan, np.inf
+    words = [3, b.ctypes.data, a.ctypes.data, *[0] * (TALLEST - 1)]
+    segments = np.array(words, np.int64)
+    at = segments.ctypes.data, 1, 4, 4 * each, c.ctypes.data, 4 * each
+    call(1, 1, *at, each, 0)
     assert np.isnan(c[0, 0]) and np.isinf(c[0, -1]) and (c[0, 1:-1] == 3).all()
-
-
-@pytest.mark.parametrize("most", range(1, 15))
-def test_heights_are_balanced(most):
-    for rows in range(200):
-        found = balanced(rows, most)
-        assert sum(h * n for h, n in found) == rows
-        assert sum(n for _, n in found) == -(-rows // most)
-        assert all(0 < h <= most for h, _ in found) and len(found) <= 2
-        assert len(found) < 2 or found[0][0] - found[1][0] == 1
 
 
 OTHERS = [
@@ -133,9 +132,8 @@ def test_no_processor_spills_vectors(triple, cpu, name, spill, dtype):
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     isa = next(i for i in isas.TABLE if i.name == name)
-    for vectors in range(1, isa.widest + 1):
-        text = module(Tile(getattr(dtypes, dtype), vectors), isa)
-        parsed, machine = compiled(text, llvm.Target.from_triple(triple), cpu, "")
-        assembly, _ = machine.emit_assembly(parsed).split("\nNAME:")  # which only calls tiles
-        assert re.search(r"fmadd|fmla", assembly), "no fused multiply-add"
-        assert not re.search(spill, assembly), (vectors, re.findall(spill, assembly)[:3])
+    text = module(getattr(dtypes, dtype), isa)
+    parsed, machine = compiled(text, llvm.Target.from_triple(triple), cpu, "")
+    assembly, _ = machine.emit_assembly(parsed).split("\nNAME:")  # which only calls tiles
+    assert re.search(r"fmadd|fmla", assembly), "no fused multiply-add"
+    assert not re.search(spill, assembly), re.findall(spill, assembly)[:3]

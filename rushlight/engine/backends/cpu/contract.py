@@ -10,12 +10,15 @@ from ...schedule.maps import base
 from ...schedule.nest import Access
 from .jit import jit
 from .kernels import isa as isas
-from .kernels import pack, product, tile
+from .kernels import product, tile
 
 ALIGN = 64  # bytes
 # NumPy's library takes threads for larger matrices, which these loops do not have yet.
 MOST_WORK = 1 << 18  # multiplications of one matrix product
 FEWEST_PACKED = 4  # rows of A for which packing B pays
+DEPTH, ROWS = 256, 192  # of a block, at most: a panel of B and a block of A stay near
+PACKED_ROWS = 128  # of A, from which on copying B costs less than reading it where it lies
+PACKED_PANELS = 4  # of B, the same for transposed A
 SPEED = 16  # multiplications in about the time of one element of a loop nest
 DTYPES = (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64)
 
@@ -30,11 +33,8 @@ def is_native(step):
 
 
 def pack_bytes(step):
-    """Memory a kernel needs for a panel of B."""
-    if not _is_packed(step):
-        return 0
-    widest = tile.Tile(step.value.dtype, _isa().widest)
-    return product.DEPTH * widest.width(_isa()) * step.value.dtype.itemsize
+    """Memory that a step's kernel packs into."""
+    return _cut(step)[2]
 
 
 def kernel(step, place, pack_at):
@@ -42,17 +42,51 @@ def kernel(step, place, pack_at):
 
     Args:
         place: value -> (table entry, byte offset).
-        pack_at: such a place for a panel of B.
+        pack_at: such a place, of `pack_bytes`.
     """
-    dtype = step.value.dtype
     rows, depth, columns = _sizes(step)
-    groups = [_group(dtype, *w) for w in product.widths(columns, tile.Tile(dtype, 1), _isa())]
-    packing = (*pack_at, _packing(dtype.itemsize)) if _is_packed(step) else (0, 0, 0)
     a, b = [_matrices(access, place) for _, access in step.operands]
     c = _matrices(Access(step.value, 0, contiguous_strides(step.value.shape)), place)
+    groups, blocks, _ = _cut(step)
+    entry, at = pack_at
+    blocks = blocks._replace(entry=entry, b_at=at, a_at=at + blocks.a_at)
     batch = step.value.shape[:-2]
-    words = product.arguments(a, b, c, (rows, depth), batch, groups, packing)
-    return _loops(), words, math.prod(batch) * rows * depth * columns // SPEED
+    words = product.arguments(a, b, c, (rows, depth), batch, groups, blocks)
+    return code(step.value.dtype), words, math.prod(batch) * rows * depth * columns // SPEED
+
+
+def cut(dtype, sizes, a_column, b_column):
+    """(groups, blocks, bytes to pack into) of a product.
+
+    Args:
+        sizes: (rows, depth, columns).
+        a_column, b_column: bytes from one column of an operand to the next.
+    """
+    isa, size = _isa(), dtype.itemsize
+    rows, depth, columns = sizes
+    groups = [_group(dtype, *w) for w in product.widths(columns, dtype, isa)]
+    panels = sum(g.panels for g in groups)
+    deep = -(-depth // -(-depth // DEPTH)) if depth else 1
+    packs_b = columns > 1 and b_column != size or rows >= PACKED_ROWS
+    packs_a = rows > 1 and a_column != size and panels >= PACKED_PANELS
+    b_bytes = deep * max((g.packed for g in groups), default=0) if packs_b else 0
+    a_step = (min(rows, ROWS) * size + 2 * ALIGN - 1) // ALIGN * ALIGN
+    blocks = product.Blocks(
+        deep,
+        ROWS,
+        packs_b,
+        packs_a,
+        a_at=-(-b_bytes // ALIGN) * ALIGN,
+        a_step=a_step,
+        a_row=size,
+    )
+    return groups, blocks, blocks.a_at + (deep * a_step if packs_a else 0)
+
+
+def _cut(step):
+    (_, a), (_, b) = step.operands
+    size = step.value.dtype.itemsize
+    return cut(step.value.dtype, _sizes(step), a.strides[-1] * size, b.strides[-1] * size)
 
 
 def _sizes(step):
@@ -76,12 +110,10 @@ def _matrices(access, place):
 
 
 def _group(dtype, vectors, panels, last):
-    lanes, size = _isa().lanes(dtype.itemsize), dtype.itemsize
+    lanes, size = tile.lanes(dtype, _isa()), dtype.itemsize
     columns, most = (vectors - 1) * lanes + last, _isa().rows[vectors - 1]
-    address = _tile(dtype, vectors)
-    return product.Group(
-        address, most, panels, columns, last, vectors * lanes * size, columns * size
-    )
+    packed = vectors * lanes * size
+    return product.Group(vectors, most, panels, columns, last, packed, columns * size)
 
 
 @functools.cache
@@ -90,19 +122,6 @@ def _isa():
 
 
 @functools.cache
-def _tile(dtype, vectors):
-    return _compiled(tile.module(tile.Tile(dtype, vectors), _isa()))
-
-
-@functools.cache
-def _packing(itemsize):
-    return _compiled(pack.module(itemsize, _isa()))
-
-
-@functools.cache
-def _loops():
-    return _compiled(product.module())
-
-
-def _compiled(text):
-    return jit().functions([text], optimize=False)[0]  # written as the processor is to run it
+def code(dtype):
+    """The address of the products of a dtype; LLVM's passes have nothing to add to their text."""
+    return jit().functions([product.module(dtype, _isa())], optimize=False)[0]

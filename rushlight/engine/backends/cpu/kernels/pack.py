@@ -1,7 +1,8 @@
-"""Copies of a panel of B with its columns side by side, for a tile to read.
+"""Copies of a panel of B, or of a block of A, with its columns side by side, for a tile to read.
 
-Where a column's elements lie side by side (B is a transposed matrix), square blocks go through
-registers, turned by shuffles; what is left, and any other strides, element by element.
+Where a column's elements lie side by side (a transposed matrix), square blocks go through
+registers, turned by shuffles; where a row's do, whole vectors are copied.  What is left, and any
+other strides, go element by element.
 """
 
 from .text import Function
@@ -17,13 +18,11 @@ PARAMETERS = (
 )
 
 
-def module(itemsize, isa):
-    """LLVM text of ``void NAME(ptr b, ptr to, i64 b_step, i64 b_column, i64 depth, i64 columns,
-    i64 row)``: element (k, j) at ``b + k * b_step + j * b_column`` goes to ``to + k * row + j *
-    itemsize``.  Strides are in bytes."""
-    packing = _Pack(itemsize, isa)
-    f = packing.f
-    return "\n".join([*f.declarations, f.text(), "attributes #0 = { nounwind }"])
+def function(itemsize, isa):
+    """``void pack(ptr b, ptr to, i64 b_step, i64 b_column, i64 depth, i64 columns, i64 row)``:
+    element (k, j) at ``b + k * b_step + j * b_column`` goes to ``to + k * row + j * itemsize``.
+    Strides are in bytes."""
+    return _Pack(itemsize, isa).f
 
 
 class _Pack:
@@ -31,20 +30,41 @@ class _Pack:
         self.size, self.lanes = itemsize, min(isa.lanes(itemsize), 16)
         self.kind = f"i{8 * itemsize}"
         self.vector = f"<{self.lanes} x {self.kind}>"
-        f = self.f = Function("@NAME", PARAMETERS)
-        beside = f.new(f"icmp eq i64 %b_step, {itemsize}")
-        blocks_k = f.new(f"and i64 %depth, {-self.lanes}")
-        blocks_j = f.new(f"and i64 %columns, {-self.lanes}")
-        turned_k = f.new(f"select i1 {beside}, i64 {blocks_k}, i64 0")
-        turned_j = f.new(f"select i1 {beside}, i64 {blocks_j}, i64 0")
+        f = self.f = Function("@pack", PARAMETERS, linkage="internal")
+        whole_j = f.new(f"and i64 %columns, {-self.lanes}")
+        plain = f.new(f"icmp eq i64 %b_column, {itemsize}")
+        f.branch(plain, lambda: self.copied(whole_j), lambda: self.turned(whole_j))
+
+    def copied(self, whole):
+        """Vectors of a row, then the rest of it."""
+        f = self.f
+
+        def row(k, _):
+            def vector(j, _):
+                source, target = self.place(k, j)
+                x = f.new(f"load {self.vector}, ptr {source}, align {self.size}")
+                f.line(f"store {self.vector} {x}, ptr {target}, align {self.size}")
+
+            f.loop(whole, vector, step=self.lanes)
+
+        f.loop("%depth", row)
+        self.elements("0", "%depth", whole, "%columns")
+
+    def turned(self, whole_j):
+        """Blocks, then what is right of them at their height, then what is below."""
+        f = self.f
+        beside = f.new(f"icmp eq i64 %b_step, {self.size}")
+        whole_k = f.new(f"and i64 %depth, {-self.lanes}")
+        blocks_k, blocks_j = (
+            f.new(f"select i1 {beside}, i64 {whole}, i64 0") for whole in (whole_k, whole_j)
+        )
 
         def column_of_blocks(j, _):
-            f.loop(turned_k, self.block(j), step=self.lanes)
+            f.loop(blocks_k, self.block(j), step=self.lanes)
 
-        f.loop(turned_j, column_of_blocks, step=self.lanes)
-        # Right of the blocks at their height, then what is below them.
-        self.elements("0", turned_k, turned_j, "%columns")
-        self.elements(turned_k, "%depth", "0", "%columns")
+        f.loop(blocks_j, column_of_blocks, step=self.lanes)
+        self.elements("0", blocks_k, blocks_j, "%columns")
+        self.elements(blocks_k, "%depth", "0", "%columns")
 
     def place(self, k, j):
         f = self.f

@@ -2,20 +2,19 @@
 
     C[.., i, j] = sum over k of A[.., i, k] * B[.., k, j]
 
-K goes in blocks of DEPTH, whose sums are added up in C: short chains keep the error small, and a
-panel of B stays near.  Within a block, columns go in panels as wide as a tile and rows in balanced
-tiles.  Rows of B are read where they lie; where its columns are apart, a panel is first packed.
+K goes in blocks, whose sums are added up in C: short chains keep the error small, and a panel of B
+stays near.  Rows go in blocks too, columns in panels as wide as a tile, and the rows of a block in
+balanced tiles.  A panel of B or a block of A is first packed where its elements lie apart, or far
+enough apart that reading them often costs more than copying them once.
 
-One function serves every product: the tiles it calls are among its arguments.
+One object serves every product of a dtype.
 """
 
 from typing import NamedTuple
 
+from . import pack, text, tile
 from .text import Function
-from .tile import PARAMETERS, WORDS
-
-DEPTH = 512
-TALLEST = 16  # rows of a tile
+from .tile import TALLEST, WORDS, lanes, partial
 
 
 class Matrices(NamedTuple):
@@ -28,11 +27,25 @@ class Matrices(NamedTuple):
     column: int
 
 
+class Blocks(NamedTuple):
+    """How a product is cut, and what is packed."""
+
+    depth: int  # of a block of K, at most
+    rows: int  # of a block of rows, at most
+    packs_b: bool = False
+    packs_a: bool = False
+    entry: int = 0  # of the memory to pack into
+    b_at: int = 0  # where in it, in bytes
+    a_at: int = 0
+    a_step: int = 0  # bytes from k to k + 1 of a packed block of A
+    a_row: int = 0  # from row to row
+
+
 class Group(NamedTuple):
     """Panels of one width."""
 
-    tile: int  # address of the tile's function
-    most: int  # its rows at most
+    vectors: int  # of the tile
+    most: int  # rows of it
     panels: int
     columns: int  # of a panel
     last: int  # of its last vector
@@ -40,12 +53,10 @@ class Group(NamedTuple):
     wide: int  # bytes of a row of C
 
 
-FIELDS = (
-    "a b c pack_entry pack_offset pack rows depth a_row a_step b_step b_column c_row groups batches"
-).split()
+FIELDS = "a b c rows depth a_row a_step b_step b_column c_row groups batches".split()
 
 
-def arguments(a, b, c, shape, batch, groups, pack=(0, 0, 0)):
+def arguments(a, b, c, shape, batch, groups, blocks):
     """The int64 words that `module`'s function reads.
 
     Args:
@@ -53,12 +64,11 @@ def arguments(a, b, c, shape, batch, groups, pack=(0, 0, 0)):
         shape: (rows, depth): what `groups` say of the columns is the rest.
         batch: sizes of the batch dimensions.
         groups: Group each, from left to right.
-        pack: (entry and offset of memory for a panel, address of the function that packs); an
-            address of 0 reads B where it lies.
+        blocks: Blocks.
     """
-    words = [a.entry, b.entry, c.entry, *pack, *shape]
+    words = [a.entry, b.entry, c.entry, *shape]
     words += [a.row, a.column, b.row, b.column, c.row, len(groups), len(batch)]
-    words += [a.offset, b.offset, c.offset]
+    words += [a.offset, b.offset, c.offset, *blocks]
     for group in groups:
         words += group
     for size, *steps in reversed([*zip(batch, a.batch, b.batch, c.batch, strict=True)]):
@@ -66,53 +76,58 @@ def arguments(a, b, c, shape, batch, groups, pack=(0, 0, 0)):
     return words
 
 
-def widths(columns, tile, isa):
+def widths(columns, dtype, isa):
     """[(vectors, panels, columns of the last vector)] that cover so many columns.
 
     >>> from . import isa as isas
     >>> from ....base import dtypes
-    >>> from .tile import Tile
-    >>> widths(200, Tile(dtypes.float32, 1), isas.TABLE[0])
+    >>> widths(200, dtypes.float32, isas.TABLE[0])
     [(4, 3, 16), (1, 1, 8)]
     """
-    lanes, most = isa.lanes(tile.wide.itemsize), isa.widest
-    vectors, rest = divmod(columns, lanes)
+    each, most = lanes(dtype, isa), isa.widest
+    vectors, rest = divmod(columns, each)
     panels, vectors = divmod(vectors, most)
-    found = [(most, panels, lanes)] if panels else []
-    if rest and tile._replace(vectors=vectors + 1).partial(isa):
+    found = [(most, panels, each)] if panels else []
+    if rest and partial(dtype, isa, vectors + 1):
         return [*found, (vectors + 1, 1, rest)]
-    found += [(vectors, 1, lanes)] if vectors else []
+    found += [(vectors, 1, each)] if vectors else []
     return found + ([(1, 1, rest)] if rest else [])
 
 
-def module():
-    """LLVM text of ``void NAME(ptr tab, ptr args)``: see `arguments`."""
-    loops = _Loops()
-    f = loops.f
-    return "\n".join([*f.declarations, f.text(), "attributes #0 = { nounwind }"])
+def module(dtype, isa):
+    """LLVM text of ``void NAME(ptr tab, ptr args)``: see `arguments`.  The loops, all tiles and
+    what packs are one object, so that no other size compiles anything."""
+    tiles, table = tile.functions(dtype, isa)
+    return text.module([*tiles, pack.function(dtype.itemsize, isa), _Loops().f], table)
 
 
 class _Loops:
-    """Emits the loops, outermost first: batch, depth, groups of panels, panels, tiles."""
+    """Emits the loops, outermost first: batch, depth, blocks of rows, groups of panels, panels,
+    tiles."""
 
     def __init__(self):
         f = self.f = Function("@NAME", ["ptr %tab", "ptr %args"])
         n = len(FIELDS)
         self.given = {name: f.word("%args", i) for i, name in enumerate(FIELDS)}
-        offsets = [f.word("%args", n + i) for i in range(3)]
         self.operands = [
-            f.at(f.word("%tab", self.given[name], "ptr"), offset)
-            for name, offset in zip("abc", offsets, strict=True)
+            self.buffer(self.given[name], f.word("%args", n + i)) for i, name in enumerate("abc")
         ]
-        space = f.word("%tab", self.given["pack_entry"], "ptr")
-        self.space = f.at(space, self.given["pack_offset"])
-        self.packs = f.new(f"icmp ne i64 {self.given['pack']}, 0")
-        self.pack = f.new(f"inttoptr i64 {self.given['pack']} to ptr")
-        self.groups = f.at("%args", n + 3, "i64")
+        at, count = n + 3, len(Blocks._fields)
+        blocks = self.blocks = Blocks(*[f.word("%args", at + i) for i in range(count)])
+        self.b_space, self.a_space = (
+            self.buffer(blocks.entry, offset) for offset in (blocks.b_at, blocks.a_at)
+        )
+        self.packs_a, self.packs_b = (
+            f.new(f"icmp ne i64 {packs}, 0") for packs in (blocks.packs_a, blocks.packs_b)
+        )
+        self.groups = f.at("%args", at + count, "i64")
         self.dims = f.at(self.groups, f.mul(self.given["groups"], len(Group._fields)), "i64")
         self.segment = f.new(f"alloca [{WORDS + TALLEST} x i64], align 64")
         count = f.loop(self.given["batches"], self.times, [("i64", 1)])[0]
         f.loop(count, self.matrices)
+
+    def buffer(self, entry, offset):
+        return self.f.at(self.f.word("%tab", entry, "ptr"), offset)
 
     def times(self, d, carried):
         size = self.f.word(self.dims, self.f.mul(d, 4))
@@ -133,16 +148,52 @@ class _Loops:
         start = [("i64", number), *(("ptr", p) for p in self.operands)]
         _, self.a, self.b, self.c = f.loop(self.given["batches"], along, start)
         # Once at least: a sum over nothing is zero.
-        f.loop(f.larger(self.given["depth"], 1), self.block, step=DEPTH)
+        f.loop(f.larger(self.given["depth"], 1), self.depth_block, step=self.blocks.depth)
 
-    def block(self, k, _):
+    def depth_block(self, k, _):
         """A block of K."""
-        f = self.f
-        self.depth = f.smaller(f.new(f"sub i64 {self.given['depth']}, {k}"), DEPTH)
+        f, given = self.f, self.given
+        self.depth = f.smaller(f.new(f"sub i64 {given['depth']}, {k}"), self.blocks.depth)
         self.add = f.new(f"zext i1 {f.new(f'icmp ne i64 {k}, 0')} to i64")
-        self.a_block = f.at(self.a, f.mul(k, self.given["a_step"]))
-        b = f.at(self.b, f.mul(k, self.given["b_step"]))
-        f.loop(self.given["groups"], self.group, [("ptr", b), ("ptr", self.c)])
+        self.b_block = f.at(self.b, f.mul(k, given["b_step"]))
+        a = f.at(self.a, f.mul(k, given["a_step"]))
+        self.balanced(given["rows"], self.blocks.rows, self.row_block, [a, self.c])
+
+    def balanced(self, rows, most, body, pointers):
+        """Run ``body(how many, pointers)`` for the fewest blocks of at most so many rows, whose
+        sizes differ by at most one; it returns the next block's pointers."""
+        f = self.f
+        blocks = f.new(f"udiv i64 {f.add(rows, f.new(f'sub i64 {most}, 1'))}, {most}")
+        some = f.larger(blocks, 1)
+        low, taller = f.new(f"udiv i64 {rows}, {some}"), f.new(f"urem i64 {rows}, {some}")
+
+        def block(number, carried):
+            one_more = f.new(f"icmp ult i64 {number}, {taller}")
+            return body(f.add(low, f.new(f"zext i1 {one_more} to i64")), carried)
+
+        f.loop(blocks, block, [("ptr", p) for p in pointers])
+
+    def row_block(self, rows, carried):
+        """A block of rows: A packed if need be."""
+        f, given, blocks = self.f, self.given, self.blocks
+        a, c = carried
+        self.rows = rows
+        steps = given["a_step"], given["a_row"]
+        self.pack(self.packs_a, a, self.a_space, steps, rows, blocks.a_step)
+        self.a_block = self.choose(self.packs_a, "ptr", self.a_space, a)
+        self.a_step = self.choose(self.packs_a, "i64", blocks.a_step, given["a_step"])
+        self.a_row = self.choose(self.packs_a, "i64", blocks.a_row, given["a_row"])
+        f.loop(given["groups"], self.group, [("ptr", self.b_block), ("ptr", c)])
+        return f.at(a, f.mul(rows, given["a_row"])), f.at(c, f.mul(rows, given["c_row"]))
+
+    def choose(self, condition, kind, a, b):
+        return self.f.new(f"select i1 {condition}, {kind} {a}, {kind} {b}")
+
+    def pack(self, condition, source, space, steps, columns, step):
+        """Pack `depth` rows of so many columns, where the condition holds."""
+        words = ", ".join(f"i64 {w}" for w in (*steps, self.depth, columns, step))
+        call = f"call void @pack(ptr {source}, ptr {space}, {words})"
+        self.f.branch(condition, lambda: self.f.line(call))
 
     def group(self, number, carried):
         """Panels of one width."""
@@ -150,46 +201,34 @@ class _Loops:
         at = f.at(self.groups, f.mul(number, len(Group._fields)), "i64")
         group = [f.word(at, i) for i in range(len(Group._fields))]
         self.now = Group(*group)
-        self.tile = f.new(f"inttoptr i64 {self.now.tile} to ptr")
         return f.loop(self.now.panels, self.panel, [("ptr", p) for p in carried])
 
     def panel(self, _, carried):
         """A panel of columns: packed if need be, then tile by tile."""
         f, given, now = self.f, self.given, self.now
         b, c = carried
-
-        def pack():
-            words = (given["b_step"], given["b_column"], self.depth, now.columns, now.packed)
-            f.line(f"call void {self.pack}(ptr {b}, ptr {self.space}, "
-                   f"{', '.join(f'i64 {w}' for w in words)})")  # fmt: skip
-
-        f.branch(self.packs, pack)
-        rows_of_b = f.new(f"select i1 {self.packs}, ptr {self.space}, ptr {b}")
-        self.step = f.new(f"select i1 {self.packs}, i64 {now.packed}, i64 {given['b_step']}")
+        steps = given["b_step"], given["b_column"]
+        self.pack(self.packs_b, b, self.b_space, steps, now.columns, now.packed)
+        rows_of_b = self.choose(self.packs_b, "ptr", self.b_space, b)
+        self.b_step = self.choose(self.packs_b, "i64", now.packed, given["b_step"])
         f.line(f"store i64 {self.depth}, ptr {self.segment}, align 8")
         f.line(f"store ptr {rows_of_b}, ptr {f.at(self.segment, 1, 'i64')}, align 8")
-        more = f.add(given["rows"], f.new(f"sub i64 {now.most}, 1"))
-        tiles = f.new(f"udiv i64 {more}, {now.most}")
-        some = f.larger(tiles, 1)
-        self.low = f.new(f"udiv i64 {given['rows']}, {some}")
-        self.taller = f.new(f"urem i64 {given['rows']}, {some}")
-        f.loop(tiles, self.rows_of_tile, [("ptr", self.a_block), ("ptr", c)])
+        self.balanced(self.rows, now.most, self.tile_of, [self.a_block, c])
         return f.at(b, f.mul(now.columns, given["b_column"])), f.at(c, now.wide)
 
-    def rows_of_tile(self, number, carried):
-        f, given = self.f, self.given
+    def tile_of(self, height, carried):
+        """A tile of so many rows."""
+        f, c_row = self.f, self.given["c_row"]
         a, c = carried
-        one_more = f.new(f"icmp ult i64 {number}, {self.taller}")
-        height = f.add(self.low, f.new(f"zext i1 {one_more} to i64"))
 
         def row(r, carried):
             place = f.at(self.segment, f.add(r, WORDS), "i64")
             f.line(f"store ptr {carried[0]}, ptr {place}, align 8")
-            return [f.at(carried[0], given["a_row"])]
+            return [f.at(carried[0], self.a_row)]
 
         (following,) = f.loop(height, row, [("ptr", a)])
-        values = (self.segment, 1, given["a_step"], self.step, c, given["c_row"], self.now.last)
-        kinds = [p.split()[0] for p in PARAMETERS]
-        typed = ", ".join(f"{k} {v}" for k, v in zip(kinds, (*values, self.add), strict=True))
-        f.line(f"call void {self.tile}(i64 {height}, {typed})")
-        return following, f.at(c, f.mul(height, given["c_row"]))
+        values = (self.segment, 1, self.a_step, self.b_step, c, c_row, self.now.last, self.add)
+        kinds = [p.split()[0] for p in tile.PARAMETERS]
+        typed = ", ".join(f"{k} {v}" for k, v in zip(kinds, values, strict=True))
+        f.line(f"call void @tile(i64 {self.now.vectors}, i64 {height}, {typed})")
+        return following, f.at(c, f.mul(height, c_row))

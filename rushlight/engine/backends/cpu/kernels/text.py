@@ -4,6 +4,15 @@ Values are LLVM names or Python ints; `i64` is the type of everything counted.
 """
 
 
+ATTRIBUTES = 'attributes #0 = { nounwind "prefer-vector-width"="512" }'
+
+
+def module(functions, globals=()):
+    """The text of a module of Functions."""
+    declarations = dict.fromkeys(d for f in functions for d in f.declarations)
+    return "\n".join([*declarations, *globals, *(f.text() for f in functions), ATTRIBUTES])
+
+
 class Function:
     """One function under construction.
 
@@ -12,8 +21,8 @@ class Function:
         parameters: "type %name" each.
     """
 
-    def __init__(self, name, parameters, linkage="", attributes=""):
-        self.head = f"define {linkage} void {name}({', '.join(parameters)}) #0 {attributes} {{"
+    def __init__(self, name, parameters, linkage=""):
+        self.head = f"define {linkage} void {name}({', '.join(parameters)}) #0 {{"
         self.lines = ["entry:"]
         self.block, self.count = "entry", 0
         self.declarations = {}

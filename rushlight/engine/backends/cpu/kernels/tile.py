@@ -10,13 +10,10 @@ beyond the border.  Addresses are listed, so any strides, padding and dilation a
 
     void tile(ptr segments, i64 count, i64 a_step, i64 b_step, ptr c, i64 c_step, i64 last, i64 add)
 
-`segments` holds `count` times (K, address of B, addresses of the rows of A), words of 64 bits, with
-room for the most rows the instruction set allows.  Steps are in bytes: of A and B from k to k + 1,
-of C from row to row.  `last` elements of the last vector are there (see Tile.partial); `add` keeps
-what C holds.
+`segments` holds `count` times (K, address of B, addresses of TALLEST rows of A, of which a tile
+reads its own), words of 64 bits.  Steps are in bytes: of A and B from k to k + 1, of C from row to
+row.  `last` elements of the last vector are there (see `partial`); `add` keeps what C holds.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
@@ -30,53 +27,35 @@ FLOATS = {
     dtypes.bfloat16: "i16",
 }
 WORDS = 2  # of a segment, before the rows
+TALLEST = 16  # more rows than any tile has
 
 
-class Tile(NamedTuple):
-    """What the code of a tile depends on, besides the instruction set and the number of rows.
+def wide(dtype):
+    """The dtype of accumulators and of C: half types are multiplied in float32 and integers below
+    32 bits in int32, until what is done with C next narrows it."""
+    if dtype.category == dtypes.INT:
+        return dtype if dtype.itemsize > 4 else dtypes.int32
+    return dtypes.OPMATH.get(dtype, dtype)
 
-    Half types are multiplied in float32 and integers below 32 bits in int32; that is what C holds
-    then, until what is done with it next narrows it.
-    """
 
-    dtype: object
-    vectors: int
+def lanes(dtype, isa):
+    """Columns of a vector of accumulators."""
+    return isa.lanes(wide(dtype).itemsize)
 
-    @property
-    def wide(self):
-        """The dtype of the accumulators and of C."""
-        if self.dtype.category == dtypes.INT:
-            return self.dtype if self.dtype.itemsize > 4 else dtypes.int32
-        return dtypes.OPMATH.get(self.dtype, self.dtype)
 
-    def partial(self, isa):
-        """May the last vector be partial?  Where masks cost something only tiles of one vector have
-        a version with a mask: scalar code, and as much of it for every vector more."""
-        return self.vectors == 1 or self.masks_are_free(isa)
+def masks_are_free(dtype, isa):
+    return {dtype.itemsize, wide(dtype).itemsize} <= isa.masks
 
-    def masks_are_free(self, isa):
-        return {self.dtype.itemsize, self.wide.itemsize} <= isa.masks
 
-    def width(self, isa):
-        """Columns of the tile."""
-        return self.vectors * isa.lanes(self.wide.itemsize)
+def partial(dtype, isa, vectors):
+    """May the last vector of a tile be partial?  Where masks cost something only tiles of one
+    vector have a version with a mask: scalar code, and as much of it for every vector more."""
+    return vectors == 1 or masks_are_free(dtype, isa)
 
 
 def element(dtype):
     """The LLVM type of an element in memory."""
     return FLOATS.get(dtype) or f"i{8 * dtype.itemsize}"
-
-
-def balanced(rows, most):
-    """(height, how many tiles) that split so many rows in the fewest tiles, of two heights at most:
-    no tile is left that is far from full.
-
-    >>> balanced(64, 6)
-    [(6, 9), (5, 2)]
-    """
-    tiles = -(-rows // most)
-    low, more = divmod(rows, tiles) if tiles else (0, 0)
-    return [(h, n) for h, n in ((low + 1, more), (low, tiles - more)) if n]
 
 
 def plain(segments, c):
@@ -95,27 +74,20 @@ def _exact(x):
     return x.astype(np.int64) if x.dtype.kind in "iu" else x.astype(np.float64)
 
 
-def module(tile, isa):
-    """LLVM text of a function @NAME that runs the tile of as many rows as its first argument says:
+def functions(dtype, isa, name="@tile", linkage="internal"):
+    """(Functions, globals): all tiles of a dtype, and one that runs the tile it is told:
 
-    void NAME(i64 rows, ptr segments, .., as above)
+    void tile(i64 vectors, i64 rows, ptr segments, .., as above)
     """
-    most = isa.rows[tile.vectors - 1]
-    parts = [_Tile(tile, isa, rows) for rows in range(1, most + 1)]
-    declarations = dict.fromkeys(d for part in parts for d in part.f.declarations)
-    table = ", ".join(["ptr null", *(f"ptr @tile{rows}" for rows in range(1, most + 1))])
-    f = Function("@NAME", ["i64 %rows", *PARAMETERS])
-    code = f.word("@tiles", "%rows", "ptr")
+    sizes = [(v, r) for v, most in enumerate(isa.rows, 1) for r in range(1, most + 1)]
+    table = ["ptr null"] * (isa.widest + 1) * TALLEST
+    for vectors, rows in sizes:
+        table[vectors * TALLEST + rows] = f"ptr @{_name(vectors, rows)}"
+    f = Function(name, ["i64 %vectors", "i64 %rows", *PARAMETERS], linkage)
+    code = f.word("@tiles", f.add(f.mul("%vectors", TALLEST), "%rows"), "ptr")
     f.line(f"tail call void {code}({', '.join(PARAMETERS)})")
-    return "\n".join(
-        [
-            *declarations,
-            f"@tiles = internal constant [{most + 1} x ptr] [{table}]",
-            *(part.f.text() for part in parts),
-            f.text(),
-            'attributes #0 = { nounwind "prefer-vector-width"="512" }',
-        ]
-    )
+    listed = f"@tiles = internal constant [{len(table)} x ptr] [{', '.join(table)}]"
+    return [*(_Tile(dtype, isa, *size).f for size in sizes), f], [listed]
 
 
 PARAMETERS = (
@@ -130,19 +102,23 @@ PARAMETERS = (
 )
 
 
-class _Tile:
-    """Emits the tile of so many rows."""
+def _name(vectors, rows):
+    return f"tile{vectors}x{rows}"
 
-    def __init__(self, tile, isa, rows):
-        self.tile, self.isa, self.rows = tile, isa, rows
-        self.lanes = isa.lanes(tile.wide.itemsize)
-        self.wide = element(tile.wide)
+
+class _Tile:
+    """Emits the tile of so many vectors and rows."""
+
+    def __init__(self, dtype, isa, vectors, rows):
+        self.dtype, self.wide_dtype, self.vectors, self.rows = dtype, wide(dtype), vectors, rows
+        self.lanes = lanes(dtype, isa)
+        self.wide = element(self.wide_dtype)
         self.vector = f"<{self.lanes} x {self.wide}>"
-        self.keys = [(r, j) for r in range(rows) for j in range(tile.vectors)]
-        self.f = Function(f"@tile{rows}", PARAMETERS, linkage="internal")
-        if tile.masks_are_free(isa):
+        self.keys = [(r, j) for r in range(rows) for j in range(vectors)]
+        self.f = Function(f"@{_name(vectors, rows)}", PARAMETERS, linkage="internal")
+        if masks_are_free(dtype, isa):
             self.body(self.mask())
-        elif not tile.partial(isa):
+        elif not partial(dtype, isa, vectors):
             self.body(None)
         else:
             whole = self.f.new(f"icmp eq i64 %last, {self.lanes}")
@@ -151,7 +127,7 @@ class _Tile:
     def mask(self):
         """Which lanes of the last vector are there."""
         f, n = self.f, self.lanes
-        kind = f"i{min(8 * self.tile.wide.itemsize, 32)}"
+        kind = f"i{min(8 * self.wide_dtype.itemsize, 32)}"
         last = f.new(f"trunc i64 %last to {kind}")
         places = ", ".join(f"{kind} {i}" for i in range(n))
         return f.new(f"icmp ult <{n} x {kind}> <{places}>, {self.splat(last, kind)}")
@@ -164,16 +140,16 @@ class _Tile:
 
     # ---------------------------------------------------------------------------------- body
     def body(self, mask):
-        f, most = self.f, self.isa.rows[self.tile.vectors - 1]
+        f = self.f
 
         def segment(i, sums):
-            at = f.at("%segments", f.mul(i, WORDS + most), "i64")
+            at = f.at("%segments", f.mul(i, WORDS + TALLEST), "i64")
             depth, b = f.word(at), f.word(at, 1, "ptr")
             rows = [f.word(at, WORDS + r, "ptr") for r in range(self.rows)]
 
             def step(k, carried):
                 *sums, a_at, b_at = carried
-                parts = self.row_of(b_at, self.tile.dtype, mask)
+                parts = self.row_of(b_at, self.dtype, mask)
                 sums = dict(zip(self.keys, sums, strict=True))
                 for r in range(self.rows):
                     a = self.number(f.at(rows[r], a_at))
@@ -194,21 +170,21 @@ class _Tile:
         f = self.f
         for r in range(self.rows):
             row = f.at("%c", f.mul("%c_step", r))
-            values = [sums[r, j] for j in range(self.tile.vectors)]
+            values = [sums[r, j] for j in range(self.vectors)]
             if add:
-                held = self.row_of(row, self.tile.wide, mask)
+                held = self.row_of(row, self.wide_dtype, mask)
                 plus = "fadd" if self.floating else "add"
                 values = [
                     f.new(f"{plus} {self.vector} {v}, {h}")
                     for v, h in zip(values, held, strict=True)
                 ]
             for j, value in enumerate(values):
-                last = mask if j == self.tile.vectors - 1 else None
+                last = mask if j == self.vectors - 1 else None
                 self.store(value, f.at(row, j * self.lanes, self.wide), last)
 
     @property
     def floating(self):
-        return self.tile.wide.category == dtypes.FLOAT
+        return self.wide_dtype.category == dtypes.FLOAT
 
     def multiply_add(self, a, b, c):
         kind, f = self.vector, self.f
@@ -221,14 +197,14 @@ class _Tile:
     # -------------------------------------------------------------------------------- memory
     def number(self, pointer):
         """One element of A in all lanes."""
-        kind = element(self.tile.dtype)
-        x = self.f.new(f"load {kind}, ptr {pointer}, align {self.tile.dtype.itemsize}")
-        return self.splat(self.widen(x, self.tile.dtype, "{}"), self.wide)
+        kind = element(self.dtype)
+        x = self.f.new(f"load {kind}, ptr {pointer}, align {self.dtype.itemsize}")
+        return self.splat(self.widen(x, self.dtype, "{}"), self.wide)
 
     def row_of(self, pointer, dtype, mask):
         """The tile's columns of a row, wide; lanes that are not there are 0."""
-        found, last = [], self.tile.vectors - 1
-        for j in range(self.tile.vectors):
+        found, last = [], self.vectors - 1
+        for j in range(self.vectors):
             at = self.f.at(pointer, j * self.lanes, element(dtype))
             x = self.load(at, dtype, mask if j == last else None)
             found.append(self.widen(x, dtype, f"<{self.lanes} x {{}}>"))
@@ -243,11 +219,11 @@ class _Tile:
         return self.f.call(kind, name, [*arguments, (kind, "zeroinitializer")])
 
     def store(self, value, pointer, mask):
-        kind, align = self.vector, self.tile.wide.itemsize
+        kind, align = self.vector, self.wide_dtype.itemsize
         if mask is None:
             self.f.line(f"store {kind} {value}, ptr {pointer}, align {align}")
             return
-        name = f"masked.store.v{self.lanes}{_suffix(self.tile.wide)}.p0"
+        name = f"masked.store.v{self.lanes}{_suffix(self.wide_dtype)}.p0"
         lanes = f"<{self.lanes} x i1>"
         self.f.declarations[f"declare void @llvm.{name}({kind}, ptr, i32, {lanes})"] = None
         self.f.line(
@@ -256,8 +232,8 @@ class _Tile:
 
     def widen(self, x, dtype, shape):
         """Elements as the accumulators have them; `shape` makes a type of an element's."""
-        f, wide = self.f, self.tile.wide
-        if dtype is wide:
+        f = self.f
+        if dtype is self.wide_dtype:
             return x
         kind, target = shape.format(element(dtype)), shape.format(self.wide)
         if dtype is dtypes.bfloat16:
