@@ -30,7 +30,7 @@ def ours(a, b, c):
     groups, blocks, size = contract.cut(dtypes.float32, sizes, a.strides[1], b.strides[1])
     space = np.empty(size, np.uint8)
     operands = [product.Matrices(1 + i, 0, (), *x.strides) for i, x in enumerate((a, b, c))]
-    words = product.arguments(*operands, a.shape, (), groups, blocks._replace(entry=4))
+    words = product.arguments(*operands, a.shape, (), groups, blocks.moved(4, 0))
     words = np.array(words, np.int64)
     table = np.array([0, *(x.ctypes.data for x in (a, b, c, space))], np.int64)
     address = contract.code(dtypes.float32)

@@ -3,6 +3,7 @@ batches, any strides; and which products of a program run so."""
 
 import ctypes
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ llvm = pytest.importorskip("llvmlite.binding")
 import rushlight as torch  # noqa: E402
 from rushlight.engine.backends.cpu import contract  # noqa: E402
 from rushlight.engine.backends.cpu.kernels import product  # noqa: E402
-from rushlight.engine.backends.cpu.kernels.tile import lanes  # noqa: E402
+from rushlight.engine.backends.cpu.kernels.tile import lanes, wide  # noqa: E402
 from rushlight.engine.base import dtypes  # noqa: E402
 from rushlight.engine.runtime import cache  # noqa: E402
 
@@ -44,8 +45,9 @@ def multiply(a, b, c):
     sizes = *a.shape[-2:], c.shape[-1]
     groups, blocks, space = contract.cut(dtype, sizes, a.strides[-1], b.strides[-1])
     space = np.zeros(space, np.uint8)
-    blocks = blocks._replace(entry=4)
+    blocks = blocks.moved(4, 0)
     operands = [Place(1 + i, x).matrices() for i, x in enumerate((a, b, c))]
+    operands[2] = operands[2]._replace(row=sizes[2] * wide(dtype).itemsize)
     words = product.arguments(*operands, a.shape[-2:], c.shape[:-2], groups, blocks)
     table = np.array([0, *(x.ctypes.data for x in (a, b, c, space))], np.int64)
     words = np.array(words, np.int64)
@@ -68,7 +70,10 @@ def matrices(rng, batch, rows, columns, dtype):
     return x[..., ::-1, ::-1] if kind == 3 else x
 
 
-@pytest.mark.parametrize("name", ["float32", "float64", "int32", "int64"])
+NAMES = "float32 float64 float16 bfloat16 uint8 int8 int16 int32 int64".split()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_numpy(name):
     rng, dtype, done = np.random.default_rng(0), getattr(dtypes, name), 0
     while done < 150:
@@ -78,17 +83,32 @@ def test_agrees_with_numpy(name):
             continue
         a = matrices(rng, batch, rows, depth, dtype)
         b = matrices(rng, batch, depth, columns, dtype)
-        whole = np.full((*batch, rows, columns + 1), 7, dtype.np)
-        multiply(a, b, whole[..., :columns])
-        assert (whole[..., columns] == 7).all()
-        expected = a.astype(np.float64) @ b.astype(np.float64)
+        memory = np.full(math.prod(batch) * rows * columns + 9, 7, dtype.np)
+        c = memory[:-9].reshape(*batch, rows, columns)
+        multiply(a, b, c)
+        assert (memory[-9:] == 7).all()
         if dtype.category == dtypes.INT:
-            assert (whole[..., :columns] == expected).all(), (a.shape, b.shape)
+            expected = (a.astype(np.int64) @ b.astype(np.int64)).astype(dtype.np)
+            assert (c == expected).all(), (a.shape, b.shape)
         else:
-            size = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)
-            wrong = np.abs(whole[..., :columns] - expected) > TOLERANCE[name] * size
+            a, b = a.astype(np.float64), b.astype(np.float64)
+            limit = TOLERANCE[wide(dtype).name] * (np.abs(a) @ np.abs(b))
+            if dtype in dtypes.HALVES:  # one rounding more
+                limit += np.abs(a @ b) * 2.0 ** (-11 if dtype is dtypes.float16 else -8) + 1e-7
+            wrong = np.abs(c.astype(np.float64) - a @ b) > limit
             assert not wrong.any(), (a.shape, a.strides, b.shape, b.strides)
         done += 1
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_halves_keep_nan_and_infinity(name):
+    dtype = getattr(dtypes, name)
+    with np.errstate(over="ignore"):
+        b = np.array([[np.nan, np.inf, 1, 60000, 3e38]]).astype(dtype.np)
+        expected = (b.astype(np.float32) * 4).astype(dtype.np).astype(np.float64)
+    c = np.zeros((1, 5), dtype.np)
+    multiply(np.full((1, 1), 4, dtype.np), b, c)
+    np.testing.assert_array_equal(c.astype(np.float64), expected)
 
 
 @pytest.mark.parametrize("columns", [1, 15, 16, 17, 63, 64, 65, 100, 128, 200, 1000])

@@ -20,7 +20,6 @@ DEPTH, ROWS = 256, 192  # of a block, at most: a panel of B and a block of A sta
 PACKED_ROWS = 128  # of A, from which on copying B costs less than reading it where it lies
 PACKED_PANELS = 4  # of B, the same for transposed A
 SPEED = 16  # multiplications in about the time of one element of a loop nest
-DTYPES = (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64)
 
 
 def is_native(step):
@@ -29,7 +28,8 @@ def is_native(step):
         return False
     rows, depth, columns = _sizes(step)
     few = rows < FEWEST_PACKED and _is_packed(step)
-    return step.value.dtype in DTYPES and rows * depth * columns <= MOST_WORK and not few
+    number = step.value.dtype.category in (dtypes.INT, dtypes.FLOAT)
+    return number and rows * depth * columns <= MOST_WORK and not few
 
 
 def pack_bytes(step):
@@ -47,9 +47,10 @@ def kernel(step, place, pack_at):
     rows, depth, columns = _sizes(step)
     a, b = [_matrices(access, place) for _, access in step.operands]
     c = _matrices(Access(step.value, 0, contiguous_strides(step.value.shape)), place)
+    c = c._replace(row=columns * tile.wide(step.value.dtype).itemsize)
     groups, blocks, _ = _cut(step)
     entry, at = pack_at
-    blocks = blocks._replace(entry=entry, b_at=at, a_at=at + blocks.a_at)
+    blocks = blocks.moved(entry, at)
     batch = step.value.shape[:-2]
     words = product.arguments(a, b, c, (rows, depth), batch, groups, blocks)
     return code(step.value.dtype), words, math.prod(batch) * rows * depth * columns // SPEED
@@ -70,17 +71,18 @@ def cut(dtype, sizes, a_column, b_column):
     packs_b = columns > 1 and b_column != size or rows >= PACKED_ROWS
     packs_a = rows > 1 and a_column != size and panels >= PACKED_PANELS
     b_bytes = deep * max((g.packed for g in groups), default=0) if packs_b else 0
-    a_step = (min(rows, ROWS) * size + 2 * ALIGN - 1) // ALIGN * ALIGN
+    a_step = _aligned(min(rows, ROWS) * size + ALIGN)  # rows that are no power of 2 apart
+    a_at = _aligned(b_bytes)
+    c_at = a_at + (deep * a_step if packs_a else 0)
     blocks = product.Blocks(
-        deep,
-        ROWS,
-        packs_b,
-        packs_a,
-        a_at=-(-b_bytes // ALIGN) * ALIGN,
-        a_step=a_step,
-        a_row=size,
+        deep, ROWS, packs_b, packs_a, a_at=a_at, c_at=c_at, a_step=a_step, a_row=size
     )
-    return groups, blocks, blocks.a_at + (deep * a_step if packs_a else 0)
+    wide = tile.wide(dtype)
+    return groups, blocks, c_at + (0 if wide is dtype else rows * columns * wide.itemsize)
+
+
+def _aligned(size):
+    return -(-size // ALIGN) * ALIGN
 
 
 def _cut(step):
@@ -112,8 +114,8 @@ def _matrices(access, place):
 def _group(dtype, vectors, panels, last):
     lanes, size = tile.lanes(dtype, _isa()), dtype.itemsize
     columns, most = (vectors - 1) * lanes + last, _isa().rows[vectors - 1]
-    packed = vectors * lanes * size
-    return product.Group(vectors, most, panels, columns, last, packed, columns * size)
+    wide = columns * tile.wide(dtype).itemsize
+    return product.Group(vectors, most, panels, columns, last, vectors * lanes * size, wide)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ One object serves every product of a dtype.
 
 from typing import NamedTuple
 
-from . import pack, text, tile
+from . import narrow, pack, text, tile
 from .text import Function
 from .tile import TALLEST, WORDS, lanes, partial
 
@@ -37,8 +37,15 @@ class Blocks(NamedTuple):
     entry: int = 0  # of the memory to pack into
     b_at: int = 0  # where in it, in bytes
     a_at: int = 0
+    c_at: int = 0  # sums of a type that is then narrowed
     a_step: int = 0  # bytes from k to k + 1 of a packed block of A
     a_row: int = 0  # from row to row
+
+
+    def moved(self, entry, offset):
+        """With the memory to pack into at a place."""
+        places = {name: getattr(self, name) + offset for name in ("b_at", "a_at", "c_at")}
+        return self._replace(entry=entry, **places)
 
 
 class Group(NamedTuple):
@@ -53,21 +60,22 @@ class Group(NamedTuple):
     wide: int  # bytes of a row of C
 
 
-FIELDS = "a b c rows depth a_row a_step b_step b_column c_row groups batches".split()
+FIELDS = "a b c rows depth a_row a_step b_step b_column c_row size groups batches".split()
 
 
 def arguments(a, b, c, shape, batch, groups, blocks):
     """The int64 words that `module`'s function reads.
 
     Args:
-        a, b, c: Matrices.
+        a, b, c: Matrices; c's are contiguous, and `row` says what a row of sums takes.
         shape: (rows, depth): what `groups` say of the columns is the rest.
         batch: sizes of the batch dimensions.
         groups: Group each, from left to right.
         blocks: Blocks.
     """
     words = [a.entry, b.entry, c.entry, *shape]
-    words += [a.row, a.column, b.row, b.column, c.row, len(groups), len(batch)]
+    size = shape[0] * sum(g.panels * g.columns for g in groups)
+    words += [a.row, a.column, b.row, b.column, c.row, size, len(groups), len(batch)]
     words += [a.offset, b.offset, c.offset, *blocks]
     for group in groups:
         words += group
@@ -98,15 +106,19 @@ def module(dtype, isa):
     """LLVM text of ``void NAME(ptr tab, ptr args)``: see `arguments`.  The loops, all tiles and
     what packs are one object, so that no other size compiles anything."""
     tiles, table = tile.functions(dtype, isa)
-    return text.module([*tiles, pack.function(dtype.itemsize, isa), _Loops().f], table)
+    parts = [*tiles, pack.function(dtype.itemsize, isa)]
+    narrows = tile.wide(dtype) is not dtype
+    parts += [narrow.function(dtype, isa)] if narrows else []
+    return text.module([*parts, _Loops(narrows).f], table)
 
 
 class _Loops:
     """Emits the loops, outermost first: batch, depth, blocks of rows, groups of panels, panels,
     tiles."""
 
-    def __init__(self):
+    def __init__(self, narrows):
         f = self.f = Function("@NAME", ["ptr %tab", "ptr %args"])
+        self.narrows = narrows
         n = len(FIELDS)
         self.given = {name: f.word("%args", i) for i, name in enumerate(FIELDS)}
         self.operands = [
@@ -114,8 +126,8 @@ class _Loops:
         ]
         at, count = n + 3, len(Blocks._fields)
         blocks = self.blocks = Blocks(*[f.word("%args", at + i) for i in range(count)])
-        self.b_space, self.a_space = (
-            self.buffer(blocks.entry, offset) for offset in (blocks.b_at, blocks.a_at)
+        self.b_space, self.a_space, self.c_space = (
+            self.buffer(blocks.entry, at) for at in (blocks.b_at, blocks.a_at, blocks.c_at)
         )
         self.packs_a, self.packs_b = (
             f.new(f"icmp ne i64 {packs}, 0") for packs in (blocks.packs_a, blocks.packs_b)
@@ -146,9 +158,12 @@ class _Loops:
             return [f.new(f"udiv i64 {rest}, {size}"), *moved]
 
         start = [("i64", number), *(("ptr", p) for p in self.operands)]
-        _, self.a, self.b, self.c = f.loop(self.given["batches"], along, start)
+        _, self.a, self.b, c = f.loop(self.given["batches"], along, start)
+        self.c = self.c_space if self.narrows else c
         # Once at least: a sum over nothing is zero.
         f.loop(f.larger(self.given["depth"], 1), self.depth_block, step=self.blocks.depth)
+        if self.narrows:
+            f.line(f"call void @narrow(ptr {self.c}, ptr {c}, i64 {self.given['size']})")
 
     def depth_block(self, k, _):
         """A block of K."""
