@@ -41,7 +41,6 @@ class Blocks(NamedTuple):
     a_step: int = 0  # bytes from k to k + 1 of a packed block of A
     a_row: int = 0  # from row to row
 
-
     def moved(self, entry, offset):
         """With the memory to pack into at a place."""
         places = {name: getattr(self, name) + offset for name in ("b_at", "a_at", "c_at")}
@@ -87,9 +86,9 @@ def arguments(a, b, c, shape, batch, groups, blocks):
 def widths(columns, dtype, isa):
     """[(vectors, panels, columns of the last vector)] that cover so many columns.
 
-    >>> from . import isa as isas
-    >>> from ....base import dtypes
-    >>> widths(200, dtypes.float32, isas.TABLE[0])
+    >>> from rushlight.engine.backends.cpu.kernels.isa import TABLE
+    >>> from rushlight.engine.base import dtypes
+    >>> widths(200, dtypes.float32, TABLE[0])
     [(4, 3, 16), (1, 1, 8)]
     """
     each, most = lanes(dtype, isa), isa.widest
