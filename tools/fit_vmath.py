@@ -218,6 +218,10 @@ ERF = (root(lambda x: mp.erf(x) / x), root(lambda x: x / mp.erf(x)))
 ERF_SMALL = (root(lambda x: mp.erf(x) / x - 1), ERF[1])
 # erfc(t) = 2 ** (t h(t)); its error counts as much as erfc does beside 1.
 ERF_FAR = (lambda t: mp.log(mp.erfc(t), 2) / t, lambda t: t * mp.erfc(t) * LN2 / mp.erf(t))
+NORMAL_FAR = (
+    lambda t: ERF_FAR[0](t / mp.sqrt(2)) / mp.sqrt(2),
+    lambda t: ERF_FAR[1](t / mp.sqrt(2)) * mp.erf(t / mp.sqrt(2)) * mp.sqrt(2),
+)
 ERFCX = (erfcx_over, lambda t: 1 / erfcx_over(t))
 # Around 3/4, the end of the interval where the function bends most; around 0 sums would cancel.
 ERFINV = (
@@ -271,6 +275,8 @@ FITS = [
     Fit("erf_exp2", "f32", -0.501, 0.501, 5, *EXP2),
     Fit("erf_small", "24", 0, mpf("0.251"), 4, *ERF_SMALL),
     Fit("erf_small", "53", 0, 1, 11, *ERF_SMALL),
+    Fit("normal_far", "f32", mpf("0.001"), mpf("5.8"), 7, *NORMAL_FAR),
+    Fit("normal_exp2", "f32", -0.501, 0.501, 4, *EXP2),
     Fit("erfcx", "24", 1 / mpf(13.5), 1 / mpf(3.5), 9, *ERFCX),
     Fit("erfcx", "53", 1 / mpf(30.5), 1 / mpf(3.5), 21, *ERFCX),
     Fit("erfinv", "24", mpf("-0.5625"), mpf("0.0001"), 3, *ERFINV, den=3),

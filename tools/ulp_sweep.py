@@ -158,8 +158,18 @@ def share(got, term) -> np.ndarray:
     return np.where(share < 1, share, 1)
 
 
+def sum_error(got, want) -> np.ndarray:
+    """Error of a sum with 1/2, in ULP of the larger of its terms."""
+    wide = np.longdouble if got.dtype == np.float64 else np.float64
+    size = np.spacing(np.maximum(want, 0.5).astype(got.dtype)).astype(wide)
+    error = np.abs(got.astype(wide) - want) / size
+    return np.where(np.isnan(want), np.where(np.isnan(got), 0, np.inf), error)
+
+
 def function_error(name: str, got, want, arguments) -> np.ndarray:
     """ulp_error, in ULP of the larger term where a function is defined by a cancelling sum."""
+    if name == "normal_cdf":
+        return sum_error(got, want)
     error = ulp_error(got, want)
     if name in SPECIAL and want.dtype == np.float64:
         doubtful = np.flatnonzero((error > 1) & np.isfinite(want))
@@ -205,6 +215,7 @@ SPECIAL = {
     "erf": _scipy("erf"),
     "erfc": _scipy("erfc"),
     "erfinv": _scipy("erfinv"),
+    "normal_cdf": _scipy("ndtr"),
     "lgamma": lambda x: _scipy("gammaln")(np.where(np.isinf(x), np.inf, x)),
     "digamma": _digamma,
     "i0": _scipy("i0"),
@@ -244,6 +255,7 @@ def exact(name: str):
     table = {
         "lgamma": lambda x: mp.re(mp.loggamma(x)),
         "i0": lambda x: mp.besseli(0, x),
+        "normal_cdf": mp.ncdf,
     }
     f = table.get(name) or getattr(mp, name)
 
@@ -301,6 +313,7 @@ def stratified(dtype, per_exponent: int, rng) -> np.ndarray:
 SPANS = {
     "asin": 1, "acos": 1, "atanh": 1, "erfinv": 1, "erf": 6, "sin": 100, "cos": 100, "tan": 100,
     "exp": 700, "exp2": 1000, "sinh": 700, "cosh": 700, "i0": 700, "erfc": 28,
+    "normal_cdf": 8,
 }  # fmt: skip
 
 

@@ -108,9 +108,11 @@ SLOW = {
     "lgamma": lgamma,
     "digamma": digamma,
     "erfinv": erfinv,
+    "normal_cdf": per_element(lambda x: 0.5 * math.erfc(x * -math.sqrt(0.5))),
     "i0": bessel_i0,
 }
 REFERENCE_ULP = {"erf": 1, "erfc": 3, "lgamma": 4, "digamma": 2, "erfinv": 3, "i0": 12}
+REFERENCE_ULP["normal_cdf"] = 1
 
 
 def error_of(loops, name, dtype):
@@ -125,6 +127,8 @@ def error_of(loops, name, dtype):
     else:
         want = ulp_sweep.double_reference(name)[0](*arguments)
     got = loops.function(name, dtype)(*arguments)
+    if name == "normal_cdf":
+        return ulp_sweep.sum_error(got, want), arguments
     error = ulp_sweep.ulp_error(got, want)
     return error * cancellation(name, got, want, arguments), arguments
 

@@ -66,6 +66,7 @@ _unary(
         "atanh": lambda x, y: 1 / (1 - x * x),
         "erf": lambda x, y: 2 / math.sqrt(math.pi) * L.exp(-(x * x)),
         "erfc": lambda x, y: -2 / math.sqrt(math.pi) * L.exp(-(x * x)),
+        "normal_cdf": lambda x, y: L.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)),
         "erfinv": lambda x, y: math.sqrt(math.pi) / 2 * L.exp(y * y),
         "lgamma": lambda x, y: L.digamma(x),
         "digamma": lambda x, y: L.special("trigamma", x),

@@ -208,6 +208,7 @@ def _binary(name):
     erfinv,
     lgamma,
     digamma,
+    normal_cdf,
     sigmoid,
     invert,
     conj,
@@ -220,7 +221,7 @@ def _binary(name):
     """
  neg sign floor ceil round trunc exp exp2 expm1 log log1p log2 log10 sqrt rsqrt
  sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc erfinv lgamma
- digamma sigmoid invert conj abs isnan real imag""".split(),
+ digamma normal_cdf sigmoid invert conj abs isnan real imag""".split(),
 )
 (
     add,

@@ -72,7 +72,7 @@ _define(
     """
     neg sign floor ceil round trunc exp exp2 expm1 log log1p log2 log10 sqrt rsqrt
     sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc erfinv lgamma digamma
-    sigmoid invert conj
+    normal_cdf sigmoid invert conj
     add sub mul div idiv rem pow atan2 maximum minimum bitand bitor bitxor shl shr nextafter
     copysign
 """,

@@ -290,8 +290,7 @@ _TANH_SCALE, _TANH_CUBE = math.sqrt(2 / math.pi), 0.044715
 
 def _gelu_slope(g, out, x, approximate):
     if approximate == "none":
-        inner = 0.5 * (1 + L.erf(x * math.sqrt(0.5)))
-        return g * (inner + x * L.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
+        return g * (L.normal_cdf(x) + x * L.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
     t = L.tanh(_TANH_SCALE * (x + _TANH_CUBE * x * x * x))
     slope = (1 - t * t) * (_TANH_SCALE * (1 + 3 * _TANH_CUBE * x * x))
     return g * (0.5 * (1 + t) + 0.5 * x * slope)
@@ -303,7 +302,7 @@ def _gelu_slope(g, out, x, approximate):
 def gelu(self, approximate):
     """x times the normal distribution function of x; approximate="tanh": its usual formula."""
     if approximate == "none":
-        return self * 0.5 * (1 + L.erf(self * math.sqrt(0.5)))
+        return self * L.normal_cdf(self)
     if approximate == "tanh":
         inner = _TANH_SCALE * (self + _TANH_CUBE * self * self * self)
         return 0.5 * self * (1 + L.tanh(inner))

@@ -78,6 +78,7 @@ FUNCTIONS: dict[str, Function] = {
     "erf": Function(special.erf, single=True),
     "erfc": Function(special.erfc),
     "erfinv": Function(special.erfinv),
+    "normal_cdf": Function(special.normal_cdf, single=True),
     "lgamma": Function(special.lgamma),
     "digamma": Function(special.digamma),
     "i0": Function(special.i0),

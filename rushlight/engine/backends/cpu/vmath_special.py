@@ -6,6 +6,8 @@ are quotients, numerator and denominator are selected before the one division.
 
 from __future__ import annotations
 
+import math
+
 from .vmath_builder import BIAS, Body, Value
 from .vmath_coefficients import CONSTANTS
 from .vmath_exp import nearest, power, scale, unscaled_exp
@@ -52,6 +54,20 @@ def erfc(k: Body, x: Value) -> Value:
     a = k.abs(x)
     y = _erfc_large(k, a)
     return k.select(a < 0.5, 1.0 - _erf_small(k, x), k.select(x < 0.0, 2.0 - y, y))
+
+
+def normal_cdf(k: Body, x: Value) -> Value:
+    """(1 + erf(x / sqrt(2))) / 2, no more accurate than a sum of the two is: erf alone would need
+    a fit of its own around 0."""
+    if k.bits == 53:
+        return k.fma(erf(k, x * math.sqrt(0.5)), 0.5, 0.5)
+    a = k.abs(x)
+    e = k.fma(a, k.polynomial(k.table("normal_far"), a), -1.0)  # log2 of the smaller side
+    t, n = nearest(k, e, 1, BIAS[k.type])
+    r = e - n
+    side = k.fma(k.polynomial(k.table("normal_exp2"), r), r, 1.0) * power(k, t)
+    side = k.select(k.value(5.8) <= a, 0.0, side)  # where 1 - side rounds to 1
+    return k.select(x < 0.0, side, 1.0 - side)
 
 
 def erfinv(k: Body, x: Value) -> Value:

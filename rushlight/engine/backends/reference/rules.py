@@ -104,6 +104,7 @@ _FLOATING = dict(
     erf=special_functions.erf,
     erfc=special_functions.erfc,
     erfinv=special_functions.erfinv,
+    normal_cdf=special_functions.normal_cdf,
     lgamma=special_functions.lgamma,
     digamma=special_functions.digamma,
     floor=np.floor,

@@ -19,6 +19,7 @@ def _by_element(function):
 
 erf = _by_element(math.erf)
 erfc = _by_element(math.erfc)
+normal_cdf = _by_element(lambda v: 0.5 * math.erfc(v * -math.sqrt(0.5)))
 
 
 def _lgamma(v):
