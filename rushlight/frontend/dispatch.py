@@ -194,10 +194,14 @@ def attach(mine, call, tensors, scalars, outs):
     for t in tensors:
         found = None
         if floats[i] and (t._rg or t._view is not None and t.requires_grad):
-            fn, recorded = t._fn, True
-            found = (fn, t._nr) if fn is not None and t._view is None else edge(t)
-            if found is not None:  # views of leaves made without recording have none
+            fn, info, recorded = t._fn, t._view, True
+            if fn is not None and (info is None or info.version == t._vc.version):
+                found = (fn, t._nr)
                 wanted |= 1 << i
+            else:
+                found = edge(t)
+                if found is not None:  # views of leaves made without recording have none
+                    wanted |= 1 << i
         edges.append(found)
         i += 1
     if not recorded:
@@ -214,11 +218,15 @@ def attach(mine, call, tensors, scalars, outs):
             if t._inference:
                 refuse_inference()
             saved[i] = (t, t._vc.version) if plain else Saved(t)
-    records, i = call.records, 0
-    for t in outs:
-        if records[i]:
-            t._fn, t._nr, t._rg = node, i, True
-        i += 1
+    if call.single:  # which records, as an operand did
+        t = outs[0]
+        t._fn, t._nr, t._rg = node, 0, True
+    else:
+        records, i = call.records, 0
+        for t in outs:
+            if records[i]:
+                t._fn, t._nr, t._rg = node, i, True
+            i += 1
     if of_outputs:
         node.save_results(outs)
     if mine.anomaly:

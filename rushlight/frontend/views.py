@@ -14,7 +14,7 @@ from ..engine.record.call import Call, call_of
 from ..engine.record.segment import expose
 from .arguments import static
 from .dispatch import OpNode, known
-from .graph import edge
+from .graph import _sequence, edge
 from .tensor import Tensor, ViewInfo, _new
 
 
@@ -96,8 +96,15 @@ def finish_view(view, source):
     if not mine.grad:
         made = "inference" if mine.inference else "no_grad"
     elif source._rg or source._view is not None and source.requires_grad:
-        history = [edge(source)]  # which may refuse, even where nothing is made (unbind of nothing)
-        node = OpNode(view.known or view.call(source), history, ()) if view.metas else None
+        fn, info = source._fn, source._view
+        current = fn is not None and (info is None or info.version == source._vc.version)
+        # edge() may refuse, even where nothing is made (unbind of nothing)
+        history = (fn, source._nr) if current else edge(source)
+        if view.metas:
+            node = _new(OpNode)  # its constructor, written out for speed
+            node.call, node.edges = view.known or view.call(source), [history]
+            node.scalars, node.seq, node.saved = (), next(_sequence), {}
+            node.extras, node.freed = None, False
     if view.usual:
         return link(source, view.metas[0], source._off + view.shifts[0], made, node)
     op = view.op
