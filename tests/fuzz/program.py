@@ -189,9 +189,9 @@ class Run:
 
     # ------------------------------------------------------------------- control flow
     def do_branch(self, i, kind):
-        """A read decides what is recorded next."""
+        """A read decides what is recorded next, but not what rounding leaves of a sum of 0."""
         t = self.slots[i]
-        self.slots.append(t * 2 if float(t.detach().sum()) > 0 else t - 1)
+        self.slots.append(t * 2 if float(t.detach().sum()) > 1e-6 else t - 1)
 
     def do_loop(self, i, count):
         t = self.slots[i]
