@@ -144,6 +144,8 @@ def test_large_ones_and_packed_rows_are_the_librarys(monkeypatch):
     assert products(monkeypatch, (lambda: (big @ big).sum().item())) == []
     assert products(monkeypatch, (lambda: (row @ w.t()).sum().item())) == []
     assert products(monkeypatch, (lambda: (row @ v).sum().item())) == [(1, 40)]
+    empty = torch.zeros(600, 0)
+    assert products(monkeypatch, (lambda: (empty @ empty.t()).sum().item())) == []
 
 
 def test_no_size_compiles_anything():

@@ -29,7 +29,8 @@ def is_native(step):
     rows, depth, columns = _sizes(step)
     few = rows < FEWEST_PACKED and _is_packed(step)
     number = step.value.dtype.category in (dtypes.INT, dtypes.FLOAT)
-    return number and rows * depth * columns <= MOST_WORK and not few
+    # Over nothing too C is written, and its wide sums take memory.
+    return number and rows * max(depth, 1) * columns <= MOST_WORK and not few
 
 
 def pack_bytes(step):

@@ -97,6 +97,25 @@ def constant(value, dtype):
     return f"0x{struct.unpack('<Q', struct.pack('<d', rounded))[0]:016X}"
 
 
+def to_bfloat16(new, x, lanes=None):
+    """A float32, or a vector of so many lanes, rounded to nearest even: 16 bits each.  `new` names
+    an instruction."""
+
+    def kind(element):
+        return element if lanes is None else f"<{lanes} x {element}>"
+
+    def every(number):
+        return str(number) if lanes is None else f"<{', '.join([f'i32 {number}'] * lanes)}>"
+
+    wide = kind("i32")
+    bits = new(f"bitcast {kind('float')} {x} to {wide}")
+    odd = new(f"and {wide} {new(f'lshr {wide} {bits}, {every(16)}')}, {every(1)}")
+    rounded = new(f"add {wide} {new(f'add {wide} {bits}, {every(32767)}')}, {odd}")
+    is_nan = new(f"fcmp uno {kind('float')} {x}, {x}")
+    chosen = new(f"select {kind('i1')} {is_nan}, {wide} {every(2143289344)}, {wide} {rounded}")
+    return new(f"trunc {wide} {new(f'lshr {wide} {chosen}, {every(16)}')} to {kind('i16')}")
+
+
 class Emitter:
     """Appends lines to a function body; remembers declarations and math functions it used."""
 
@@ -138,12 +157,7 @@ class Emitter:
             nan = constant(float("nan"), dtypes.float32)
             x = self.new(f"select i1 {is_nan}, float {nan}, float {x}")
             return self.new(f"fptrunc float {x} to half")
-        bits = self.new(f"bitcast float {x} to i32")
-        odd = self.new(f"and i32 {self.new(f'lshr i32 {bits}, 16')}, 1")
-        rounded = self.new(f"add i32 {self.new(f'add i32 {bits}, 32767')}, {odd}")
-        is_nan = self.new(f"fcmp uno float {x}, {x}")
-        chosen = self.new(f"select i1 {is_nan}, i32 2143289344, i32 {rounded}")
-        return self.new(f"trunc i32 {self.new(f'lshr i32 {chosen}, 16')} to i16")
+        return to_bfloat16(self.new, x)
 
     # ----------------------------------------------------------------------- instructions
     def apply(self, name, arguments, dtype, operand_dtypes):

@@ -3,7 +3,6 @@
 Values are LLVM names or Python ints; `i64` is the type of everything counted.
 """
 
-
 ATTRIBUTES = 'attributes #0 = { nounwind "prefer-vector-width"="512" }'
 
 
@@ -24,7 +23,7 @@ class Function:
     def __init__(self, name, parameters, linkage=""):
         self.head = f"define {linkage} void {name}({', '.join(parameters)}) #0 {{"
         self.lines = ["entry:"]
-        self.block, self.count = "entry", 0
+        self.count = 0
         self.declarations = {}
 
     def text(self):
@@ -47,7 +46,6 @@ class Function:
     def begin(self, label):
         """A block starts here."""
         self.lines.append(f"{label}:")
-        self.block = label
 
     def call(self, kind, name, arguments):
         """An intrinsic's value; `arguments` are (type, value)."""

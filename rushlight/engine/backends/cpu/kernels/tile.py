@@ -18,14 +18,9 @@ row.  `last` elements of the last vector are there (see `partial`); `add` keeps 
 import numpy as np
 
 from ....base import dtypes
+from ..expressions import MEMORY, SUFFIX
 from .text import Function
 
-FLOATS = {
-    dtypes.float32: "float",
-    dtypes.float64: "double",
-    dtypes.float16: "half",
-    dtypes.bfloat16: "i16",
-}
 WORDS = 2  # of a segment, before the rows
 TALLEST = 16  # more rows than any tile has
 
@@ -51,11 +46,6 @@ def partial(dtype, isa, vectors):
     """May the last vector of a tile be partial?  Where masks cost something only tiles of one
     vector have a version with a mask: scalar code, and as much of it for every vector more."""
     return vectors == 1 or masks_are_free(dtype, isa)
-
-
-def element(dtype):
-    """The LLVM type of an element in memory."""
-    return FLOATS.get(dtype) or f"i{8 * dtype.itemsize}"
 
 
 def plain(segments, c):
@@ -112,7 +102,7 @@ class _Tile:
     def __init__(self, dtype, isa, vectors, rows):
         self.dtype, self.wide_dtype, self.vectors, self.rows = dtype, wide(dtype), vectors, rows
         self.lanes = lanes(dtype, isa)
-        self.wide = element(self.wide_dtype)
+        self.wide = MEMORY[self.wide_dtype]
         self.vector = f"<{self.lanes} x {self.wide}>"
         self.keys = [(r, j) for r in range(rows) for j in range(vectors)]
         self.f = Function(f"@{_name(vectors, rows)}", PARAMETERS, linkage="internal")
@@ -189,15 +179,14 @@ class _Tile:
     def multiply_add(self, a, b, c):
         kind, f = self.vector, self.f
         if self.floating:
-            suffix = {"float": "f32", "double": "f64"}[self.wide]
             arguments = [(kind, a), (kind, b), (kind, c)]
-            return f.call(kind, f"fma.v{self.lanes}{suffix}", arguments)
+            return f.call(kind, f"fma.v{self.lanes}{SUFFIX[self.wide]}", arguments)
         return f.new(f"add {kind} {f.new(f'mul {kind} {a}, {b}')}, {c}")
 
     # -------------------------------------------------------------------------------- memory
     def number(self, pointer):
         """One element of A in all lanes."""
-        kind = element(self.dtype)
+        kind = MEMORY[self.dtype]
         x = self.f.new(f"load {kind}, ptr {pointer}, align {self.dtype.itemsize}")
         return self.splat(self.widen(x, self.dtype, "{}"), self.wide)
 
@@ -205,17 +194,17 @@ class _Tile:
         """The tile's columns of a row, wide; lanes that are not there are 0."""
         found, last = [], self.vectors - 1
         for j in range(self.vectors):
-            at = self.f.at(pointer, j * self.lanes, element(dtype))
+            at = self.f.at(pointer, j * self.lanes, MEMORY[dtype])
             x = self.load(at, dtype, mask if j == last else None)
             found.append(self.widen(x, dtype, f"<{self.lanes} x {{}}>"))
         return found
 
     def load(self, pointer, dtype, mask):
-        kind, align = f"<{self.lanes} x {element(dtype)}>", dtype.itemsize
+        kind, align = f"<{self.lanes} x {MEMORY[dtype]}>", dtype.itemsize
         if mask is None:
             return self.f.new(f"load {kind}, ptr {pointer}, align {align}")
         arguments = [("ptr", pointer), ("i32", align), (f"<{self.lanes} x i1>", mask)]
-        name = f"masked.load.v{self.lanes}{_suffix(dtype)}.p0"
+        name = f"masked.load.v{self.lanes}{SUFFIX.get(MEMORY[dtype], MEMORY[dtype])}.p0"
         return self.f.call(kind, name, [*arguments, (kind, "zeroinitializer")])
 
     def store(self, value, pointer, mask):
@@ -223,7 +212,7 @@ class _Tile:
         if mask is None:
             self.f.line(f"store {kind} {value}, ptr {pointer}, align {align}")
             return
-        name = f"masked.store.v{self.lanes}{_suffix(self.wide_dtype)}.p0"
+        name = f"masked.store.v{self.lanes}{SUFFIX.get(self.wide, self.wide)}.p0"
         lanes = f"<{self.lanes} x i1>"
         self.f.declarations[f"declare void @llvm.{name}({kind}, ptr, i32, {lanes})"] = None
         self.f.line(
@@ -235,7 +224,7 @@ class _Tile:
         f = self.f
         if dtype is self.wide_dtype:
             return x
-        kind, target = shape.format(element(dtype)), shape.format(self.wide)
+        kind, target = shape.format(MEMORY[dtype]), shape.format(self.wide)
         if dtype is dtypes.bfloat16:
             whole = shape.format("i32")
             bits = f.new(f"zext {kind} {x} to {whole}")
@@ -243,8 +232,3 @@ class _Tile:
             return f.new(f"bitcast {whole} {f.new(f'shl {whole} {bits}, {by}')} to {target}")
         signed = "fpext" if dtype is dtypes.float16 else "sext" if dtype.is_signed else "zext"
         return f.new(f"{signed} {kind} {x} to {target}")
-
-
-def _suffix(dtype):
-    kind = element(dtype)
-    return {"float": "f32", "double": "f64", "half": "f16"}.get(kind, kind)
