@@ -17,6 +17,7 @@ ALIGN = 64  # bytes
 MOST_WORK = 1 << 18  # multiplications of one matrix product
 FEWEST_PACKED = 4  # rows of A for which packing B pays
 DEPTH, ROWS = 256, 192  # of a block, at most: a panel of B and a block of A stay near
+PANELS = 8  # of B that are near at once
 PACKED_ROWS = 128  # of A, from which on copying B costs less than reading it where it lies
 PACKED_PANELS = 4  # of B, the same for transposed A
 SPEED = 16  # multiplications in about the time of one element of a loop nest
@@ -71,12 +72,12 @@ def cut(dtype, sizes, a_column, b_column):
     deep = -(-depth // -(-depth // DEPTH)) if depth else 1
     packs_b = columns > 1 and b_column != size or rows >= PACKED_ROWS
     packs_a = rows > 1 and a_column != size and panels >= PACKED_PANELS
-    b_bytes = deep * max((g.packed for g in groups), default=0) if packs_b else 0
+    b_bytes = deep * sum(g.panels * g.packed for g in groups) if packs_b else 0
     a_step = _aligned(min(rows, ROWS) * size + ALIGN)  # rows that are no power of 2 apart
     a_at = _aligned(b_bytes)
     c_at = a_at + (deep * a_step if packs_a else 0)
     blocks = product.Blocks(
-        deep, ROWS, packs_b, packs_a, a_at=a_at, c_at=c_at, a_step=a_step, a_row=size
+        deep, ROWS, PANELS, packs_b, packs_a, a_at=a_at, c_at=c_at, a_step=a_step, a_row=size
     )
     wide = tile.wide(dtype)
     return groups, blocks, c_at + (0 if wide is dtype else rows * columns * wide.itemsize)

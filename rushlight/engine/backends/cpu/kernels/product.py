@@ -32,6 +32,7 @@ class Blocks(NamedTuple):
 
     depth: int  # of a block of K, at most
     rows: int  # of a block of rows, at most
+    panels: int  # of B that are multiplied by a block of rows before the next ones
     packs_b: bool = False
     packs_a: bool = False
     entry: int = 0  # of the memory to pack into
@@ -112,8 +113,8 @@ def module(dtype, isa):
 
 
 class _Loops:
-    """Emits the loops, outermost first: batch, depth, blocks of rows, groups of panels, panels,
-    tiles."""
+    """Emits the loops, outermost first: batch, depth, blocks of rows, panels of one width, some
+    of them, rows of tiles, tiles."""
 
     def __init__(self, narrows):
         f = self.f = Function("@NAME", ["ptr %tab", "ptr %args"])
@@ -131,8 +132,8 @@ class _Loops:
         self.packs_a, self.packs_b = (
             f.new(f"icmp ne i64 {packs}, 0") for packs in (blocks.packs_a, blocks.packs_b)
         )
-        self.groups = f.at("%args", at + count, "i64")
-        self.dims = f.at(self.groups, f.mul(self.given["groups"], len(Group._fields)), "i64")
+        self.listed = f.at("%args", at + count, "i64")
+        self.dims = f.at(self.listed, f.mul(self.given["groups"], len(Group._fields)), "i64")
         self.segment = f.new(f"alloca [{WORDS + TALLEST} x i64], align 64")
         count = f.loop(self.given["batches"], self.times, [("i64", 1)])[0]
         f.loop(count, self.matrices)
@@ -165,11 +166,12 @@ class _Loops:
             f.line(f"call void @narrow(ptr {self.c}, ptr {c}, i64 {self.given['size']})")
 
     def depth_block(self, k, _):
-        """A block of K."""
+        """A block of K: B packed if need be, then blocks of rows."""
         f, given = self.f, self.given
         self.depth = f.smaller(f.new(f"sub i64 {given['depth']}, {k}"), self.blocks.depth)
         self.add = f.new(f"zext i1 {f.new(f'icmp ne i64 {k}, 0')} to i64")
         self.b_block = f.at(self.b, f.mul(k, given["b_step"]))
+        f.branch(self.packs_b, lambda: self.groups(self.pack_panels, self.b_block, self.b_space))
         a = f.at(self.a, f.mul(k, given["a_step"]))
         self.balanced(given["rows"], self.blocks.rows, self.row_block, [a, self.c])
 
@@ -187,51 +189,73 @@ class _Loops:
 
         f.loop(blocks, block, [("ptr", p) for p in pointers])
 
+    def groups(self, body, *pointers):
+        """Run ``body(Group, pointers)`` for each; it returns the next group's pointers."""
+        f, n = self.f, len(Group._fields)
+
+        def group(number, carried):
+            at = f.at(self.listed, f.mul(number, n), "i64")
+            return body(Group(*[f.word(at, i) for i in range(n)]), carried)
+
+        f.loop(self.given["groups"], group, [("ptr", p) for p in pointers])
+
+    def pack_panels(self, now, carried):
+        """The panels of a group, one behind the other."""
+        f, given = self.f, self.given
+        steps = given["b_step"], given["b_column"]
+
+        def panel(_, carried):
+            b, space = carried
+            self.pack(b, space, steps, now.columns, now.packed)
+            beyond = f.at(b, f.mul(now.columns, given["b_column"]))
+            return beyond, f.at(space, f.mul(self.depth, now.packed))
+
+        return f.loop(now.panels, panel, [("ptr", p) for p in carried])
+
+    def pack(self, source, space, steps, columns, step):
+        """Pack `depth` rows of so many columns."""
+        words = ", ".join(f"i64 {w}" for w in (*steps, self.depth, columns, step))
+        self.f.line(f"call void @pack(ptr {source}, ptr {space}, {words})")
+
     def row_block(self, rows, carried):
-        """A block of rows: A packed if need be."""
+        """A block of rows: A packed if need be, then groups of panels."""
         f, given, blocks = self.f, self.given, self.blocks
         a, c = carried
         self.rows = rows
         steps = given["a_step"], given["a_row"]
-        self.pack(self.packs_a, a, self.a_space, steps, rows, blocks.a_step)
+        f.branch(self.packs_a, lambda: self.pack(a, self.a_space, steps, rows, blocks.a_step))
         self.a_block = self.choose(self.packs_a, "ptr", self.a_space, a)
         self.a_step = self.choose(self.packs_a, "i64", blocks.a_step, given["a_step"])
         self.a_row = self.choose(self.packs_a, "i64", blocks.a_row, given["a_row"])
-        f.loop(given["groups"], self.group, [("ptr", self.b_block), ("ptr", c)])
+        self.groups(self.group, self.choose(self.packs_b, "ptr", self.b_space, self.b_block), c)
         return f.at(a, f.mul(rows, given["a_row"])), f.at(c, f.mul(rows, given["c_row"]))
 
     def choose(self, condition, kind, a, b):
         return self.f.new(f"select i1 {condition}, {kind} {a}, {kind} {b}")
 
-    def pack(self, condition, source, space, steps, columns, step):
-        """Pack `depth` rows of so many columns, where the condition holds."""
-        words = ", ".join(f"i64 {w}" for w in (*steps, self.depth, columns, step))
-        call = f"call void @pack(ptr {source}, ptr {space}, {words})"
-        self.f.branch(condition, lambda: self.f.line(call))
-
-    def group(self, number, carried):
-        """Panels of one width."""
-        f = self.f
-        at = f.at(self.groups, f.mul(number, len(Group._fields)), "i64")
-        group = [f.word(at, i) for i in range(len(Group._fields))]
-        self.now = Group(*group)
-        return f.loop(self.now.panels, self.panel, [("ptr", p) for p in carried])
-
-    def panel(self, _, carried):
-        """A panel of columns: packed if need be, then tile by tile."""
-        f, given, now = self.f, self.given, self.now
-        b, c = carried
-        steps = given["b_step"], given["b_column"]
-        self.pack(self.packs_b, b, self.b_space, steps, now.columns, now.packed)
-        rows_of_b = self.choose(self.packs_b, "ptr", self.b_space, b)
+    def group(self, now, carried):
+        """Panels of one width, as many at a time as stay near."""
+        f, given = self.f, self.given
+        self.now = now
+        beside = f.mul(now.columns, given["b_column"])
         self.b_step = self.choose(self.packs_b, "i64", now.packed, given["b_step"])
-        f.line(f"store i64 {self.depth}, ptr {self.segment}, align 8")
-        f.line(f"store ptr {rows_of_b}, ptr {f.at(self.segment, 1, 'i64')}, align 8")
-        self.balanced(self.rows, now.most, self.tile_of, [self.a_block, c])
-        return f.at(b, f.mul(now.columns, given["b_column"])), f.at(c, now.wide)
+        self.beyond = self.choose(self.packs_b, "i64", f.mul(self.depth, now.packed), beside)
 
-    def tile_of(self, height, carried):
-        """A tile of so many rows."""
+        def some(first, carried):
+            b, c = carried
+            self.panels = f.smaller(f.new(f"sub i64 {now.panels}, {first}"), self.blocks.panels)
+            self.b_first = b
+            self.balanced(self.rows, now.most, self.row_of_tiles, [self.a_block, c])
+            return (
+                f.at(b, f.mul(self.panels, self.beyond)),
+                f.at(c, f.mul(self.panels, now.wide)),
+            )
+
+        start = [("ptr", p) for p in carried]
+        return f.loop(now.panels, some, start, step=self.blocks.panels)
+
+    def row_of_tiles(self, height, carried):
+        """So many rows of all those panels, tile by tile."""
         f, c_row = self.f, self.given["c_row"]
         a, c = carried
 
@@ -241,8 +265,16 @@ class _Loops:
             return [f.at(carried[0], self.a_row)]
 
         (following,) = f.loop(height, row, [("ptr", a)])
-        values = (self.segment, 1, self.a_step, self.b_step, c, c_row, self.now.last, self.add)
-        kinds = [p.split()[0] for p in tile.PARAMETERS]
-        typed = ", ".join(f"{k} {v}" for k, v in zip(kinds, values, strict=True))
-        f.line(f"call void @tile(i64 {self.now.vectors}, i64 {height}, {typed})")
+        f.line(f"store i64 {self.depth}, ptr {self.segment}, align 8")
+
+        def tile_of(_, carried):
+            b, c = carried
+            f.line(f"store ptr {b}, ptr {f.at(self.segment, 1, 'i64')}, align 8")
+            values = (self.segment, 1, self.a_step, self.b_step, c, c_row, self.now.last, self.add)
+            kinds = [p.split()[0] for p in tile.PARAMETERS]
+            typed = ", ".join(f"{k} {v}" for k, v in zip(kinds, values, strict=True))
+            f.line(f"call void @tile(i64 {self.now.vectors}, i64 {height}, {typed})")
+            return f.at(b, self.beyond), f.at(c, self.now.wide)
+
+        f.loop(self.panels, tile_of, [("ptr", self.b_first), ("ptr", c)])
         return following, f.at(c, f.mul(height, c_row))

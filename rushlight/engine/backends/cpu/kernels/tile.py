@@ -22,6 +22,8 @@ from ..expressions import MEMORY, SUFFIX
 from .text import Function
 
 WORDS = 2  # of a segment, before the rows
+LINE = 64  # bytes of a cache
+PREFETCH = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
 TALLEST = 16  # more rows than any tile has
 
 
@@ -106,7 +108,7 @@ class _Tile:
         self.vector = f"<{self.lanes} x {self.wide}>"
         self.keys = [(r, j) for r in range(rows) for j in range(vectors)]
         self.f = Function(f"@{_name(vectors, rows)}", PARAMETERS, linkage="internal")
-        if masks_are_free(dtype, isa):
+        if masks_are_free(dtype, isa) and vectors < isa.widest:
             self.body(self.mask())
         elif not partial(dtype, isa, vectors):
             self.body(None)
@@ -131,6 +133,7 @@ class _Tile:
     # ---------------------------------------------------------------------------------- body
     def body(self, mask):
         f = self.f
+        self.fetch()
 
         def segment(i, sums):
             at = f.at("%segments", f.mul(i, WORDS + TALLEST), "i64")
@@ -154,6 +157,15 @@ class _Tile:
         sums = dict(zip(self.keys, f.loop("%count", segment, zeros), strict=True))
         kept = f.new("icmp ne i64 %add, 0")
         f.branch(kept, lambda: self.write(sums, mask, True), lambda: self.write(sums, mask, False))
+
+    def fetch(self):
+        """Ask for the tile of C, which is far away when the sums are done."""
+        f, lines = self.f, -(-self.vectors * self.lanes * self.wide_dtype.itemsize // LINE)
+        f.declarations[PREFETCH] = None
+        for r in range(self.rows):
+            row = f.at("%c", f.mul("%c_step", r))
+            for n in range(lines):
+                f.line(f"call void @llvm.prefetch.p0(ptr {f.at(row, n * LINE)}, i32 1, i32 3, i32 1)")
 
     def write(self, sums, mask, add):
         """The tile to C, on top of what it holds or not."""
