@@ -9,6 +9,7 @@ import interleave
 import numpy as np
 
 from rushlight.engine.backends.cpu import contract
+from rushlight.engine.backends.cpu.address import aligned_empty
 from rushlight.engine.backends.cpu.kernels import product
 from rushlight.engine.base import dtypes
 
@@ -26,16 +27,14 @@ LAYOUTS = ((False, False), (False, True), (True, False))
 
 def ours(a, b, c):
     """A function that runs the kernel."""
-    sizes = *a.shape, b.shape[1]
-    groups, blocks, size = contract.cut(dtypes.float32, sizes, a.strides[1], b.strides[1])
-    space = np.empty(size, np.uint8)
     operands = [product.Matrices(1 + i, 0, (), *x.strides) for i, x in enumerate((a, b, c))]
-    words = product.arguments(*operands, a.shape, (), groups, blocks.moved(4, 0))
-    words = np.array(words, np.int64)
-    table = np.array([0, *(x.ctypes.data for x in (a, b, c, space))], np.int64)
-    address = contract.code(dtypes.float32)
-    native = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(address)
-    addresses = table.ctypes.data, words.ctypes.data
+    plan = contract.plan(dtypes.float32, (*a.shape, b.shape[1]), (), *operands)
+    space = aligned_empty(plan.scratch + 1, np.dtype(np.uint8))
+    words = np.array(plan.words, np.int64)
+    table = np.array([0, *(x.ctypes.data for x in (a, b, c))], np.int64)
+    kinds = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p
+    native = ctypes.PYFUNCTYPE(None, *kinds)(contract.code(dtypes.float32))
+    addresses = table.ctypes.data, words.ctypes.data, -1, space.ctypes.data
     return lambda keep=(words, table, space): native(*addresses)
 
 

@@ -14,6 +14,7 @@ import re
 import llvmlite.binding as llvm
 
 import rushlight as torch
+from rushlight.engine.backends.cpu import pool
 from rushlight.engine.backends.cpu.jit import Jit
 
 llvm.initialize_all_targets()
@@ -32,7 +33,11 @@ def everywhere(self, text, optimize):
     for triple, cpu, features, width in MACHINES:
         target = llvm.Target.from_triple(triple)
         machine = target.create_target_machine(cpu=cpu, features=features, opt=3)
-        module = llvm.parse_assembly(re.sub('(?<="prefer-vector-width"=")[0-9]+', str(width), text))
+        ours = text
+        for x86 in (True, False):
+            pause = f"call void {pool.PAUSE[triple == X86]}"
+            ours = ours.replace(f"call void {pool.PAUSE[x86]}", pause)
+        module = llvm.parse_assembly(re.sub('(?<="prefer-vector-width"=")[0-9]+', str(width), ours))
         module.triple = triple
         tuning = llvm.create_pipeline_tuning_options(3)
         tuning.loop_vectorization = True

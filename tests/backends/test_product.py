@@ -12,8 +12,8 @@ llvm = pytest.importorskip("llvmlite.binding")
 
 import rushlight as torch  # noqa: E402
 from rushlight.engine.backends.cpu import contract  # noqa: E402
-from rushlight.engine.backends.cpu.kernels import product  # noqa: E402
-from rushlight.engine.backends.cpu.kernels.tile import lanes, wide  # noqa: E402
+from rushlight.engine.backends.cpu.kernels import blocked, product  # noqa: E402
+from rushlight.engine.backends.cpu.kernels.vectors import lanes, wide  # noqa: E402
 from rushlight.engine.base import dtypes  # noqa: E402
 from rushlight.engine.runtime import cache  # noqa: E402
 
@@ -22,36 +22,31 @@ TOLERANCE = {"float32": 2e-6, "float64": 1e-14}  # of the sum of the products' m
 WORK = 1 << 23  # multiplications
 
 
-class Place:
-    """What a plan knows of an array: the step's operand, and where it lies."""
-
-    def __init__(self, entry, array):
-        self.entry, self.array = entry, array
-
-    def matrices(self):
-        *batch, row, column = self.array.strides
-        return product.Matrices(self.entry, 0, batch, row, column)
-
-
 @functools.cache
 def native(dtype):
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(contract.code(dtype))
+    kinds = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p
+    return ctypes.CFUNCTYPE(None, *kinds)(contract.code(dtype))
 
 
-def multiply(a, b, c):
-    """c = a @ b by the kernels."""
+def placed(entry, array):
+    """An operand's Matrices."""
+    *batch, row, column = array.strides
+    return product.Matrices(entry, 0, tuple(batch), row, column)
+
+
+def multiply(a, b, c, in_tasks=False):
+    """c = a @ b by the kernels, at once or task by task."""
     dtype = dtypes.from_numpy_dtype(a.dtype)
     a, b = (np.broadcast_to(x, c.shape[:-2] + x.shape[-2:]) for x in (a, b))
     sizes = *a.shape[-2:], c.shape[-1]
-    groups, blocks, space = contract.cut(dtype, sizes, a.strides[-1], b.strides[-1])
-    space = np.zeros(space, np.uint8)
-    blocks = blocks.moved(4, 0)
-    operands = [Place(1 + i, x).matrices() for i, x in enumerate((a, b, c))]
-    operands[2] = operands[2]._replace(row=sizes[2] * wide(dtype).itemsize)
-    words = product.arguments(*operands, a.shape[-2:], c.shape[:-2], groups, blocks)
-    table = np.array([0, *(x.ctypes.data for x in (a, b, c, space))], np.int64)
-    words = np.array(words, np.int64)
-    native(dtype)(table.ctypes.data, words.ctypes.data)
+    operands = [placed(1 + i, x) for i, x in enumerate((a, b, c))]
+    plan = contract.plan(dtype, sizes, c.shape[:-2], *operands)
+    space = np.zeros(plan.scratch + 64, np.uint8)
+    table = np.array([0, *(x.ctypes.data for x in (a, b, c))], np.int64)
+    words = np.array(plan.words, np.int64)
+    for task in range(plan.tasks) if in_tasks and plan.tasks > 1 else (-1,):
+        native(dtype)(table.ctypes.data, words.ctypes.data, task, space.ctypes.data)
+    return plan.tasks
 
 
 def matrices(rng, batch, rows, columns, dtype):
@@ -75,7 +70,7 @@ NAMES = "float32 float64 float16 bfloat16 uint8 int8 int16 int32 int64".split()
 
 @pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_numpy(name):
-    rng, dtype, done = np.random.default_rng(0), getattr(dtypes, name), 0
+    rng, dtype, done, divided = np.random.default_rng(0), getattr(dtypes, name), 0, 0
     while done < 150:
         rows, depth, columns = map(int, rng.choice(SIZES, 3))
         batch = tuple(map(int, rng.integers(1, 4, rng.integers(0, 3))))
@@ -87,6 +82,11 @@ def test_agrees_with_numpy(name):
         c = memory[:-9].reshape(*batch, rows, columns)
         multiply(a, b, c)
         assert (memory[-9:] == 7).all()
+        if rng.random() < 0.3:
+            whole = c.copy()
+            c[...] = 7
+            divided += multiply(a, b, c, in_tasks=True) > 1
+            assert whole.tobytes() == c.tobytes(), (a.shape, b.shape)
         if dtype.category == dtypes.INT:
             expected = (a.astype(np.int64) @ b.astype(np.int64)).astype(dtype.np)
             assert (c == expected).all(), (a.shape, b.shape)
@@ -98,6 +98,7 @@ def test_agrees_with_numpy(name):
             wrong = np.abs(c.astype(np.float64) - a @ b) > limit
             assert not wrong.any(), (a.shape, a.strides, b.shape, b.strides)
         done += 1
+    assert divided
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
@@ -116,36 +117,30 @@ def test_widths_cover_the_columns(columns):
     isa = contract._isa()
     for dtype in (dtypes.float32, dtypes.float64):
         each = lanes(dtype, isa)
-        found = product.widths(columns, dtype, isa)
+        found = blocked.widths(columns, dtype, isa)
         assert sum(n * ((v - 1) * each + last) for v, n, last in found) == columns
         assert all(0 < last <= each and 0 < v <= isa.widest for v, _, last in found)
 
 
 def products(monkeypatch, function):
-    """Shapes of what ran as kernels while a function ran."""
-    seen, made = [], contract.kernel
+    """Shapes of the products that ran as kernels while a function ran."""
+    seen, made = [], contract.of_step
 
-    def kernel(step, *rest):
+    def of_step(step, *rest):
         seen.append(step.value.shape)
         return made(step, *rest)
 
-    monkeypatch.setattr(contract, "kernel", kernel)
+    monkeypatch.setattr(contract, "of_step", of_step)
     function()
     return seen
 
 
-def test_small_products_are_kernels(monkeypatch):
-    x, w = torch.rand(5, 7), torch.rand(11, 7)
+def test_products_of_numbers_are_kernels(monkeypatch):
+    x, w, big = torch.rand(5, 7), torch.rand(11, 7), torch.rand(200, 200)
     assert products(monkeypatch, (lambda: (x @ w.t()).relu().sum().item())) == [(5, 11)]
-
-
-def test_large_ones_and_packed_rows_are_the_librarys(monkeypatch):
-    big, row, w, v = torch.rand(200, 200), torch.rand(1, 30), torch.rand(40, 30), torch.rand(30, 40)
-    assert products(monkeypatch, (lambda: (big @ big).sum().item())) == []
-    assert products(monkeypatch, (lambda: (row @ w.t()).sum().item())) == []
-    assert products(monkeypatch, (lambda: (row @ v).sum().item())) == [(1, 40)]
-    empty = torch.zeros(600, 0)
-    assert products(monkeypatch, (lambda: (empty @ empty.t()).sum().item())) == []
+    assert products(monkeypatch, (lambda: (big @ big).sum().item())) == [(200, 200)]
+    z = torch.rand(3, 3, dtype=torch.complex64)
+    assert products(monkeypatch, (lambda: (z @ z).abs().sum().item())) == []
 
 
 def test_no_size_compiles_anything():

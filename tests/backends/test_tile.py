@@ -14,11 +14,10 @@ from rushlight.engine.backends.cpu.kernels import text as texts  # noqa: E402
 from rushlight.engine.backends.cpu.kernels.tile import (  # noqa: E402
     TALLEST,
     functions,
-    lanes,
     partial,
     plain,
-    wide,
 )
+from rushlight.engine.backends.cpu.kernels.vectors import lanes, wide  # noqa: E402
 from rushlight.engine.base import dtypes  # noqa: E402
 
 NAMES = "float32 float64 float16 bfloat16 uint8 int8 int32 int64".split()

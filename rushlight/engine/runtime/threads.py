@@ -1,10 +1,13 @@
 """How many threads computation may use.
 
-rushlight's own kernels run on the calling thread; matrix products go through NumPy, whose BLAS
-keeps threads of its own.  `set_num_threads` bounds those where the library offers a way.
+As many as the process may use processors for: its affinity, the share a control group allows it,
+and OMP_NUM_THREADS bound them.  NumPy's linear algebra keeps threads of its own;
+`set_num_threads` bounds those too where the library offers a way.
 """
 
 import ctypes
+import functools
+import math
 import os
 import pathlib
 
@@ -16,7 +19,30 @@ SETTERS = (
     "scipy_openblas_set_num_threads",
     "openblas_set_num_threads",
 )
-_threads = [os.cpu_count() or 1]
+CGROUP = "/sys/fs/cgroup/cpu.max"  # "quota period" in microseconds, or "max period"
+
+
+def available(quota=CGROUP):
+    """Processors the process may use, at least 1."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        allowed, period = pathlib.Path(quota).read_text(encoding="ascii").split()
+        count = min(count, math.ceil(int(allowed) / int(period)))
+    except (OSError, ValueError):
+        pass  # no such file, or "max"
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    return max(count or 1, 1)
+
+
+_threads = [available()]
+_listeners: list = []
+
+
+def on_change(listener):
+    """Call a function whenever the bound has changed."""
+    _listeners.append(listener)
 
 
 def get_num_threads():
@@ -31,14 +57,19 @@ def set_num_threads(n):
     if n < 1:
         raise RuntimeError("set_num_threads expects a positive integer")
     _threads[0] = n
+    for listener in _listeners:
+        listener()
     for setter in _blas_setters():
         setter(n)
 
 
+@functools.cache
 def _blas_setters():
     """The thread setters of the BLAS libraries that NumPy ships."""
+    found = []
     folder = pathlib.Path(np.__file__).parent
     for pattern in ("../numpy.libs/*openblas*", ".dylibs/*openblas*", ".libs/*openblas*"):
         for path in folder.glob(pattern):
             library = ctypes.CDLL(str(path))
-            yield from (getattr(library, s) for s in SETTERS if hasattr(library, s))
+            found += [getattr(library, s) for s in SETTERS if hasattr(library, s)]
+    return found

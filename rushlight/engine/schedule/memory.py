@@ -14,13 +14,14 @@ from .nest import HostStep, Nest, Scratch
 
 ALIGN = 64
 FIRST_INPUT = 2  # table entries: 0 the run-time numbers, 1 the arena, then inputs, then outputs
+SCRATCH = -1  # the entry of what lies in memory of the thread that runs a step
 
 
 class Memory:
     """`places` maps a value's index to (table entry, byte offset)."""
 
     def __init__(self, steps):
-        self.places, self.arena_bytes = {}, 0
+        self.places, self.arena_bytes, self.scratch_bytes = {}, 0, 0
         self.steps = steps  # without the copies that turned out to be in place
         self.outputs = []  # values that get fresh memory, in table order
         self.plan = []  # per graph output: (from outputs?, position, copy?)
@@ -237,11 +238,16 @@ def _pack(steps, lives, memory, owners):
     last = dict(lives.last)
     for copy, owner in owners.items():
         last[owner.index] = max(last[owner.index], last[copy])
+    scratch: dict = {}  # step -> bytes
     arena, dying = _Arena(), {}  # last step -> values in the arena that nothing reads after it
     for v, start in sorted(lives.first.values(), key=lambda entry: entry[1]):
         if v.index in memory.places or v.index in owners:
             continue
-        end = start if isinstance(v, Scratch) else last[v.index]
+        if isinstance(v, Scratch):
+            memory.places[v.index] = SCRATCH, scratch.get(start, 0)
+            scratch[start] = scratch.get(start, 0) + _size(v)
+            continue
+        end = last[v.index]
         arena.free_before(start)
         old = _operand_to_replace(steps[start], dying.get(start, ()), v)
         if old is None:
@@ -251,9 +257,8 @@ def _pack(steps, lives, memory, owners):
             at = memory.places[old.index][1]
             arena.hand_over(at, at + _size(v), end)
         memory.places[v.index] = (1, at)
-        if not isinstance(v, Scratch):
-            dying.setdefault(end, []).append(v)
-    memory.arena_bytes = arena.bytes
+        dying.setdefault(end, []).append(v)
+    memory.arena_bytes, memory.scratch_bytes = arena.bytes, max(scratch.values(), default=0)
     for copy, owner in owners.items():
         memory.places.setdefault(copy, memory.places[owner.index])
 

@@ -8,6 +8,7 @@ import platform
 import threading
 
 from ...runtime import cache
+from . import pool
 from .address import DATA, ITEMS, READABLE
 from .expressions import FIRST_LOOP
 from .vmath import module_text
@@ -25,8 +26,8 @@ _ITEMS = f"""%items.at = getelementptr i8, ptr %given, i64 {ITEMS}
 _DATA = f"""%data.at = getelementptr i8, ptr %item, i64 {DATA}
   %data = load ptr, ptr %data.at"""
 _SAME = "%{0} = getelementptr i8, ptr %{1}, i64 0"
-# The table interpreter: code = [table, number of arrays, count, (function, arguments) ..].
-# First the address of every array goes into the table, entry 1 and on.  It stops where a check
+# The table interpreter: code = [table, number of arrays, count, then of each kernel its address, its
+# arguments', tasks and work]. First the address of every array goes into the table, entry 1 and on.  It stops where a check
 # failed (cell 0 of table entry 0).
 RUNNER = """
 @staged = internal global [2 x ptr] zeroinitializer
@@ -60,13 +61,26 @@ ready:
   %first = getelementptr i64, ptr %code, i64 3
   br label %next
 next:
-  %i = phi i64 [0, %ready], [%n, %next]
-  %at = mul i64 %i, 2
+  %i = phi i64 [0, %ready], [%n, %ran]
+  %at = mul i64 %i, 4
   %p = getelementptr i64, ptr %first, i64 %at
   %f = load ptr, ptr %p
   %q = getelementptr i64, ptr %p, i64 1
   %a = load ptr, ptr %q
-  call void %f(ptr %tab, ptr %a)
+  %r = getelementptr i64, ptr %p, i64 2
+  %tasks = load i64, ptr %r
+  %several = icmp ugt i64 %tasks, 1
+  br i1 %several, label %threads, label %alone
+threads:
+  %s = getelementptr i64, ptr %p, i64 3
+  %work = load i64, ptr %s
+  call void @region(ptr %f, ptr %tab, ptr %a, i64 %tasks, i64 %work)
+  br label %ran
+alone:
+  %scratch = load ptr, ptr @scratch
+  call void %f(ptr %tab, ptr %a, i64 -1, ptr %scratch)
+  br label %ran
+ran:
   %failed = load i64, ptr %cells
   %fine = icmp eq i64 %failed, 0
   %n = add i64 %i, 1
@@ -80,6 +94,7 @@ done:
 RUNNER = RUNNER.replace("ITEMS", _ITEMS if READABLE else _SAME.format("items", "given")).replace(
     "DATA", _DATA if READABLE else _SAME.format("data", "item")
 )
+RUNNER += pool.text()
 
 
 class Jit:
@@ -106,6 +121,7 @@ class Jit:
         self.machine = self._machine()
         self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), self._machine())
         self.addresses = {}  # name -> address
+        pool.add_symbols(llvm)
         self._make_runner()
 
     def _machine(self):
@@ -117,9 +133,13 @@ class Jit:
         (address,) = self.functions([RUNNER])
         self.run = ctypes.CFUNCTYPE(None)(address)
         self.run_holding_gil = ctypes.PYFUNCTYPE(None)(address)
-        stage = self.engine.get_function_address(self._name(RUNNER) + "_stage")
-        place = ctypes.CFUNCTYPE(ctypes.c_void_p)(stage)()
+        place = ctypes.CFUNCTYPE(ctypes.c_void_p)(self._of_runner("stage"))()
         self.staged = memoryview((ctypes.c_int64 * 2).from_address(place)).cast("B").cast("q")
+
+        self.pool = pool.Pool(self._of_runner)
+
+    def _of_runner(self, name):
+        return self.engine.get_function_address(f"{self._name(RUNNER)}_{name}")
 
     def _name(self, text):
         return "k" + cache.key_of(text, self.cpu, self.features, self.version)

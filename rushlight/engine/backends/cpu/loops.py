@@ -7,12 +7,15 @@ from ...schedule.nest import Instruction, rows_together
 
 SHORT_ROW = 512  # elements
 SHUFFLED = 4  # elements
+LINE = 64  # elements, of one byte at least
+FEWEST = 256  # columns of a part, whose rows are read one after the other
 
 
 class Loops(NamedTuple):
     """Sizes, outermost first: `kept` of them outside, then `inner`, then a lane if `lane`.
 
     `together` rows go through a pass before the next pass begins (1: a row through all of them).
+    `divided` is the position of the loop whose parts threads may run side by side, or None.
     `rows` are the strides of every access along these loops, `indices` the coefficients of index
     instructions; `written` are the positions of accesses that are.
     """
@@ -24,6 +27,7 @@ class Loops(NamedTuple):
     rows: tuple
     indices: tuple
     written: frozenset
+    divided: int | None
     together: int = 1
 
     @property
@@ -79,10 +83,20 @@ def collapse(nest):
     rows, indices = tuple(found[:n]), tuple(found[n:])
     stores = [i.extra for i in nest.body if i.name in ("store", "scatter")]
     written = frozenset([k if isinstance(k, int) else k[0] for k in stores])
-    loops = Loops(sizes, len(kept), len(inner), bool(lane), rows, indices, written)
+    divided = _divided(nest, len(kept), len(sizes), bool(lane))
+    loops = Loops(sizes, len(kept), len(inner), bool(lane), rows, indices, written, divided)
     if loops.one_block and len(nest.passes) > 1:
         loops = loops._replace(together=rows_together(sizes[-1]))
     return loops
+
+
+def _divided(nest, kept, count, lane):
+    """The position of a loop whose iterations have nothing to do with each other."""
+    if not count or any([i.name == "scatter" for i in nest.body]):
+        return None
+    if kept or not nest.axes:
+        return 0
+    return count - 1 if lane else None
 
 
 def _merge(loops, shape, rows):
@@ -106,6 +120,7 @@ def structure(nest, loops):
         loops.kept,
         loops.inner,
         loops.lane,
+        loops.divided,
         loops.one_block,
         loops.together > 1,
         loops.narrow,
@@ -119,9 +134,20 @@ def structure(nest, loops):
     )
 
 
-def arguments(nest, loops, place, slot):
-    """The int64 arguments of a kernel, in the order lower.py reads them."""
-    args = list(loops.sizes)
+def division(loops, tasks):
+    """(iterations of the divided loop in a part, parts), of which there are at most so many."""
+    if loops.divided is None:
+        return 0, 1
+    size = loops.sizes[loops.divided]
+    each = -(-size // tasks)
+    if loops.divided == len(loops.sizes) - 1:  # parts that begin on a cache line
+        each = -(-max(each, FEWEST if loops.lane else 1) // LINE) * LINE
+    return each, -(-size // each)
+
+
+def arguments(nest, loops, each, place, slot):
+    """The int64 arguments of a kernel, in the order lower.py reads them; `each`: see `division`."""
+    args = [*loops.sizes] if loops.divided is None else [*loops.sizes, each]
     classes = loops.classes()
     for access, row, kinds in zip(nest.accesses, loops.rows, classes, strict=False):
         entry, offset = place(access.value)

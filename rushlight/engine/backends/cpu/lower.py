@@ -1,7 +1,8 @@
-"""A loop nest as one LLVM function ``void k(ptr table, ptr args)``.
+"""A loop nest as one LLVM function ``void k(ptr table, ptr args, i64 task, ptr scratch)``.
 
 `table` holds buffer addresses; entry 0 holds 8-byte cells: the check that failed, the value it
-failed for, then the run-time numbers (two cells each).  `args` is what `loops.arguments` lists.
+failed for, then the run-time numbers (two cells each).  `args` is what `loops.arguments` lists,
+`task` the part of the divided loop to run (-1: all), `scratch` memory of the thread that runs it.
 Loops are emitted for scalar bodies; LLVM's vectorizer makes them SIMD, told by metadata that
 iterations are independent.
 
@@ -17,6 +18,7 @@ from ...base import dtypes
 from ...schedule.nest import MOST_ROWS, Scratch
 from .expressions import MEMORY, TYPES, Emitter, constant
 from .folds import ArrayFold, RegisterFold
+from .kernels.text import KERNEL
 from .loops import accesses_of, levels
 
 LANES = 1024
@@ -34,7 +36,7 @@ class Kernel:
         self.nest, self.loops = nest, loops
         self.classes = loops.classes()
         self.e = Emitter()
-        self.e.lines = [f"define void @{name}(ptr noalias %tab, ptr noalias %arg) #0 {{", "entry:"]
+        self.e.lines = [f"define void @{name}({', '.join(KERNEL)}) #0 {{", "entry:"]
         self.made = {}  # instruction -> LLVM value
         self.count, self.at = 0, 0
         self.counters = {}  # loop position -> LLVM name of its index
@@ -45,19 +47,21 @@ class Kernel:
     # ------------------------------------------------------------------------------ prologue
     def arg(self):
         """The next argument."""
-        p = self.e.new(f"getelementptr i64, ptr %arg, i64 {self.at}")
+        p = self.e.new(f"getelementptr i64, ptr %args, i64 {self.at}")
         self.at += 1
         return self.e.new(f"load i64, ptr {p}, align 8, !invariant.load !0")
 
     def prologue(self):
         e, nest, loops = self.e, self.nest, self.loops
         self.sizes = [self.arg() for _ in loops.sizes]
+        first = self.part() if loops.divided is not None else None
         self.pointers, self.strides = [], []
         n = len(nest.accesses)
-        for k in range(n):
+        for k, access in enumerate(nest.accesses):
             entry, offset = self.arg(), self.arg()
             slot = e.new(f"getelementptr ptr, ptr %tab, i64 {entry}")
             base = e.new(f"load ptr, ptr {slot}, align 8, !invariant.load !0")
+            base = "%scratch" if isinstance(access.value, Scratch) else base
             self.pointers.append([e.new(f"getelementptr i8, ptr {base}, i64 {offset}")])
             self.strides.append([self.stride(c) for c in self.classes[k]])
         self.rows = {k: self.arg() for k in sorted(nest.rows)}
@@ -69,6 +73,28 @@ class Kernel:
         self.numbers = [self.number(v) for v in nest.scalars]
         self.params = [self.arg() for _ in nest.params]
         self.chunk = str(LANES) if loops.lane else self.arg() if loops.together > 1 else None
+        if first is not None:
+            self.begin_at(loops.divided, first)
+
+    def part(self):
+        """Where this task's part of the divided loop begins; the loop is as long as the part."""
+        e, d, each = self.e, self.loops.divided, self.arg()
+        whole = e.new("icmp slt i64 %task, 0")
+        begin = e.new(f"mul i64 %task, {each}")
+        width = self.smaller(e.new(f"sub i64 {self.sizes[d]}, {begin}"), each)
+        self.sizes[d] = e.new(f"select i1 {whole}, i64 {self.sizes[d]}, i64 {width}")
+        return e.new(f"select i1 {whole}, i64 0, i64 {begin}")
+
+    def begin_at(self, d, first):
+        """Everything moves to an iteration of a loop."""
+        e = self.e
+        for k in range(len(self.pointers)):
+            if self.classes[k][d] != "0":
+                self.pointers[k] = [self.advance(k, d, first)]
+        for k, (total, coefficients) in enumerate(self.indices):
+            if coefficients[d] != "0":
+                moved = e.new(f"mul i64 {first}, {coefficients[d]}")
+                self.indices[k] = e.new(f"add i64 {total}, {moved}"), coefficients
 
     def stride(self, kind):
         return self.arg() if kind == "s" else kind

@@ -1,5 +1,7 @@
 """A compiled graph: kernels in a table, host steps between them, buffers packed into one arena."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...base import config, dtypes
@@ -12,11 +14,13 @@ from .address import address, aligned_empty, allocation, hand_over
 from .expressions import supported
 from .heap import keep_freed
 from .jit import jit
-from .loops import arguments, collapse, structure
+from .loops import arguments, collapse, division, structure
 from .lower import lower
 
 CHECKED = ("clamp_index", "idiv", "rem")  # instructions that may note a failed check
 SMALL_WORK = 20_000  # elements below which a run keeps the interpreter lock
+TASK_WORK, MOST_TASKS = 1 << 18, 64
+NANOSECONDS = 1 / 32  # that one element of one instruction takes, about
 FIRST_NUMBER = 2  # cells before the run-time numbers: the failed check, the value it failed for
 _kernels: dict = {}  # structure -> address of the kernel
 
@@ -52,13 +56,14 @@ class Program:
     # ------------------------------------------------------------------------------ compile
     def _segments(self, steps):
         """Runs of kernels, and host steps, in order."""
+        jit().pool.reserve(self.memory.scratch_bytes)
         calls = {**self._nest_calls(steps), **self._product_calls(steps)}
         out: list = []
         for step in steps:
             if id(step) in calls:
                 if not out or not isinstance(out[-1], _Native):
                     out.append(_Native())
-                out[-1].add(*calls[id(step)])
+                out[-1].add(calls[id(step)])
             elif isinstance(step, HostStep):
                 out.append(step)
         for segment in out:
@@ -67,27 +72,28 @@ class Program:
         return out
 
     def _nest_calls(self, steps):
-        """{id of a nest: (address, arguments, work)}; nests over nothing are left out."""
+        """{id of a nest: Call}; nests over nothing are left out."""
         nests = [s for s in steps if not isinstance(s, HostStep) and 0 not in s.shape]
         loops = {id(nest): collapse(nest) for nest in nests}
         addresses = self._compile(nests, loops)
         self.checked = any(i.name in CHECKED for nest in nests for i in nest.body)  # may one fail?
-        return {
-            id(nest): (
-                addresses[id(nest)],
-                arguments(nest, loops[id(nest)], self.memory.place, self._slot),
-                numel(nest.shape) * len(nest.body),
-            )
-            for nest in nests
-        }
+        return {id(n): self._nest_call(n, loops[id(n)], addresses[id(n)]) for n in nests}
+
+    def _nest_call(self, nest, loops, code):
+        work = numel(nest.shape) * len(nest.body)
+        checked = any(i.name in CHECKED for i in nest.body)  # what failed is two words
+        each, tasks = division(loops, 1 if checked else _tasks(work))
+        return Call(code, arguments(nest, loops, each, self.memory.place, self._slot), tasks, work)
 
     def _product_calls(self, steps):
-        """The same of the matrix products that are kernels; panels are packed behind the arena."""
-        products = [s for s in steps if contract.is_native(s)]
-        pack_at = -(-self.arena_bytes // contract.ALIGN) * contract.ALIGN
-        space = max(map(contract.pack_bytes, products), default=0)
-        self.arena_bytes = pack_at + space if space else self.arena_bytes
-        return {id(s): contract.kernel(s, self.memory.place, (1, pack_at)) for s in products}
+        """The same of the matrix products that are kernels."""
+        found = {}
+        for s in filter(contract.is_native, steps):
+            made = contract.of_step(s, self.memory.place)
+            jit().pool.reserve(made.scratch)
+            code = contract.code(s.value.dtype)
+            found[id(s)] = Call(code, made.words, made.tasks, made.work // contract.SPEED)
+        return found
 
     def _compile(self, nests, kernels):
         """Addresses of the nests' kernels; new ones are compiled together."""
@@ -215,30 +221,52 @@ class Program:
         return flat[: numel(v.shape)].reshape(v.shape)
 
 
+class Call(NamedTuple):
+    """A kernel with its arguments, the tasks that threads may share, and its work, in elements of
+    a nest's instructions."""
+
+    code: int
+    arguments: list
+    tasks: int
+    work: int
+
+
+def _tasks(work):
+    """Into how many tasks so much work may be cut."""
+    return min(work // TASK_WORK, MOST_TASKS) if work >= 2 * TASK_WORK else 1
+
+
 class _Native:
     """Consecutive kernels, run by one call."""
 
     def __init__(self):
-        self.addresses, self.starts, self.flat, self.work = [], [], [], 0
+        self.calls = []
 
-    def add(self, address, args, work):
+    def add(self, call):
         """One more kernel."""
-        self.addresses.append(address)
-        self.starts.append(len(self.flat))
-        self.flat += args
-        self.work += work
+        self.calls.append(call)
 
     def finish(self, table):
         """Lay out the code the table interpreter reads."""
-        self.args = np.array(self.flat, np.int64)
-        base_address = address(self.args)
-        code = [address(table), table.size - 1, len(self.addresses)]
-        for function, start in zip(self.addresses, self.starts, strict=True):
-            code += [function, base_address + 8 * start]
+        flat = [word for call in self.calls for word in call.arguments]
+        self.args = np.array(flat, np.int64)
+        at = address(self.args)
+        code = [address(table), table.size - 1, len(self.calls)]
+        for call in self.calls:
+            code += [call.code, at, call.tasks, int(call.work * NANOSECONDS)]
+            at += 8 * len(call.arguments)
         self.code = np.array(code, np.int64)
         self.address = address(self.code)
         self.staged = jit().staged
-        self.call = jit().run_holding_gil if self.work < SMALL_WORK else jit().run
+        small = sum(call.work for call in self.calls) < SMALL_WORK
+        self.call = jit().run_holding_gil if small else jit().run
+        if any(call.tasks > 1 for call in self.calls):
+            self.call = self.with_helpers
+
+    def with_helpers(self):
+        """Run kernels some of which threads share."""
+        jit().pool.ready()
+        jit().run()
 
     def run(self, handed):
         """Run the kernels, or those up to a failed check, on the arrays handed over."""

@@ -3,7 +3,7 @@
 from ....base import dtypes
 from ..expressions import MEMORY, to_bfloat16
 from .text import Function
-from .tile import lanes, wide
+from .vectors import lanes, wide
 
 PARAMETERS = ("ptr %wide", "ptr %to", "i64 %count")
 

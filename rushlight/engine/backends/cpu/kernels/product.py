@@ -2,19 +2,18 @@
 
     C[.., i, j] = sum over k of A[.., i, k] * B[.., k, j]
 
-K goes in blocks, whose sums are added up in C: short chains keep the error small, and a panel of B
-stays near.  Rows go in blocks too, columns in panels as wide as a tile, and the rows of a block in
-balanced tiles.  A panel of B or a block of A is first packed where its elements lie apart, or far
-enough apart that reading them often costs more than copying them once.
+A panel of B or a block of A is first packed where its elements lie apart, or far enough apart that
+reading them often costs more than copying them once.
 
 One object serves every product of a dtype.
 """
 
 from typing import NamedTuple
 
-from . import narrow, pack, text, tile
+from . import dots, narrow, pack, text, tile
+from .blocked import Blocked, Blocks, Group
 from .text import Function
-from .tile import TALLEST, WORDS, lanes, partial
+from .vectors import wide
 
 
 class Matrices(NamedTuple):
@@ -26,57 +25,32 @@ class Matrices(NamedTuple):
     row: int
     column: int
 
+    def transposed(self):
+        return self._replace(row=self.column, column=self.row)
 
-class Blocks(NamedTuple):
-    """How a product is cut, and what is packed."""
-
-    depth: int  # of a block of K, at most
-    rows: int  # of a block of rows, at most
-    panels: int  # of B that are multiplied by a block of rows before the next ones
-    packs_b: bool = False
-    packs_a: bool = False
-    entry: int = 0  # of the memory to pack into
-    b_at: int = 0  # where in it, in bytes
-    a_at: int = 0
-    c_at: int = 0  # sums of a type that is then narrowed
-    a_step: int = 0  # bytes from k to k + 1 of a packed block of A
-    a_row: int = 0  # from row to row
-
-    def moved(self, entry, offset):
-        """With the memory to pack into at a place."""
-        places = {name: getattr(self, name) + offset for name in ("b_at", "a_at", "c_at")}
-        return self._replace(entry=entry, **places)
+    def moved(self, rows, columns):
+        """Without the first rows and columns."""
+        offset = self.offset + rows * self.row + columns * self.column
+        return self._replace(offset=offset)
 
 
-class Group(NamedTuple):
-    """Panels of one width."""
-
-    vectors: int  # of the tile
-    most: int  # rows of it
-    panels: int
-    columns: int  # of a panel
-    last: int  # of its last vector
-    packed: int  # bytes of a packed row of B
-    wide: int  # bytes of a row of C
+FIELDS = """a b c rows depth columns a_row a_step b_step b_column c_row c_column groups batches
+    first count""".split()
 
 
-FIELDS = "a b c rows depth a_row a_step b_step b_column c_row size groups batches".split()
-
-
-def arguments(a, b, c, shape, batch, groups, blocks):
-    """The int64 words that `module`'s function reads.
+def arguments(a, b, c, sizes, batch, part, groups, blocks):
+    """The int64 words that describe one product to `module`'s function.
 
     Args:
-        a, b, c: Matrices; c's are contiguous, and `row` says what a row of sums takes.
-        shape: (rows, depth): what `groups` say of the columns is the rest.
+        a, b, c: Matrices; c's columns lie side by side unless they are dot products.
+        sizes: (rows, depth, columns).
         batch: sizes of the batch dimensions.
+        part: (first, how many) of the batch, counted through.
         groups: Group each, from left to right.
         blocks: Blocks.
     """
-    words = [a.entry, b.entry, c.entry, *shape]
-    size = shape[0] * sum(g.panels * g.columns for g in groups)
-    words += [a.row, a.column, b.row, b.column, c.row, size, len(groups), len(batch)]
-    words += [a.offset, b.offset, c.offset, *blocks]
+    words = [a.entry, b.entry, c.entry, *sizes, a.row, a.column, b.row, b.column, c.row, c.column]
+    words += [len(groups), len(batch), *part, a.offset, b.offset, c.offset, *blocks]
     for group in groups:
         words += group
     for size, *steps in reversed([*zip(batch, a.batch, b.batch, c.batch, strict=True)]):
@@ -84,70 +58,49 @@ def arguments(a, b, c, shape, batch, groups, blocks):
     return words
 
 
-def widths(columns, dtype, isa):
-    """[(vectors, panels, columns of the last vector)] that cover so many columns.
-
-    >>> from rushlight.engine.backends.cpu.kernels.isa import TABLE
-    >>> from rushlight.engine.base import dtypes
-    >>> widths(200, dtypes.float32, TABLE[0])
-    [(4, 3, 16), (1, 1, 8)]
-    """
-    each, most = lanes(dtype, isa), isa.widest
-    vectors, rest = divmod(columns, each)
-    panels, vectors = divmod(vectors, most)
-    found = [(most, panels, each)] if panels else []
-    if rest and partial(dtype, isa, vectors + 1):
-        return [*found, (vectors + 1, 1, rest)]
-    found += [(vectors, 1, each)] if vectors else []
-    return found + ([(1, 1, rest)] if rest else [])
-
-
 def module(dtype, isa):
-    """LLVM text of ``void NAME(ptr tab, ptr args)``: see `arguments`.  The loops, all tiles and
-    what packs are one object, so that no other size compiles anything."""
+    """LLVM text of ``void NAME(ptr tab, ptr args, i64 task, ptr scratch)``: the product that
+    `arguments` describe at word ``args[1 + task]`` of args.  The loops, all tiles and what packs
+    are one object, so that no other size compiles anything."""
     tiles, table = tile.functions(dtype, isa)
-    parts = [*tiles, pack.function(dtype.itemsize, isa)]
-    narrows = tile.wide(dtype) is not dtype
+    parts = [*tiles, pack.function(dtype.itemsize, isa), dots.function(dtype, isa)]
+    narrows = wide(dtype) is not dtype
     parts += [narrow.function(dtype, isa)] if narrows else []
-    return text.module([*parts, _Loops(narrows).f], table)
+    return text.module([*parts, _Product(dtype, narrows).f], table)
 
 
-class _Loops:
-    """Emits the loops, outermost first: batch, depth, blocks of rows, panels of one width, some
-    of them, rows of tiles, tiles."""
+class _Product(Blocked):
+    """A batch of products, cut as Blocked says, or taken apart into dot products."""
 
-    def __init__(self, narrows):
-        f = self.f = Function("@NAME", ["ptr %tab", "ptr %args"])
-        self.narrows = narrows
+    def __init__(self, dtype, narrows):
+        f = self.f = Function("@NAME", text.KERNEL)
+        self.dtype, self.narrows = dtype, narrows
         n = len(FIELDS)
-        self.given = {name: f.word("%args", i) for i, name in enumerate(FIELDS)}
+        args = f.at("%args", f.word("%args", f.add("%task", 1)), "i64")
+        given = self.given = {name: f.word(args, i) for i, name in enumerate(FIELDS)}
         self.operands = [
-            self.buffer(self.given[name], f.word("%args", n + i)) for i, name in enumerate("abc")
+            f.at(f.word("%tab", given[name], "ptr"), f.word(args, n + i))
+            for i, name in enumerate("abc")
         ]
         at, count = n + 3, len(Blocks._fields)
-        blocks = self.blocks = Blocks(*[f.word("%args", at + i) for i in range(count)])
-        self.b_space, self.a_space, self.c_space = (
-            self.buffer(blocks.entry, at) for at in (blocks.b_at, blocks.a_at, blocks.c_at)
-        )
+        blocks = self.blocks = Blocks(*[f.word(args, at + i) for i in range(count)])
+        self.b_space = "%scratch"
+        self.a_space, self.c_space = (f.at("%scratch", x) for x in (blocks.a_at, blocks.c_at))
         self.packs_a, self.packs_b = (
             f.new(f"icmp ne i64 {packs}, 0") for packs in (blocks.packs_a, blocks.packs_b)
         )
-        self.listed = f.at("%args", at + count, "i64")
-        self.dims = f.at(self.listed, f.mul(self.given["groups"], len(Group._fields)), "i64")
-        self.segment = f.new(f"alloca [{WORDS + TALLEST} x i64], align 64")
-        count = f.loop(self.given["batches"], self.times, [("i64", 1)])[0]
-        f.loop(count, self.matrices)
-
-    def buffer(self, entry, offset):
-        return self.f.at(self.f.word("%tab", entry, "ptr"), offset)
-
-    def times(self, d, carried):
-        size = self.f.word(self.dims, self.f.mul(d, 4))
-        return [self.f.mul(carried[0], size)]
+        self.c_row, self.c_column = given["c_row"], given["c_column"]
+        if narrows:
+            self.c_column = wide(dtype).itemsize
+            self.c_row = f.mul(given["columns"], self.c_column)
+        self.rows, self.depth_of_all, self.count = given["rows"], given["depth"], given["groups"]
+        self.listed = f.at(args, at + count, "i64")
+        self.dims = f.at(self.listed, f.mul(given["groups"], len(Group._fields)), "i64")
+        f.loop(given["count"], self.matrices)
 
     def matrices(self, number, _):
         """One product of the batch."""
-        f = self.f
+        f, given = self.f, self.given
 
         def along(d, carried):
             rest, *pointers = carried
@@ -157,124 +110,69 @@ class _Loops:
             moved = [f.at(p, f.mul(place, s)) for p, s in zip(pointers, steps, strict=True)]
             return [f.new(f"udiv i64 {rest}, {size}"), *moved]
 
-        start = [("i64", number), *(("ptr", p) for p in self.operands)]
-        _, self.a, self.b, c = f.loop(self.given["batches"], along, start)
+        start = [("i64", f.add(number, given["first"])), *(("ptr", p) for p in self.operands)]
+        _, self.a, self.b, c = f.loop(given["batches"], along, start)
         self.c = self.c_space if self.narrows else c
-        # Once at least: a sum over nothing is zero.
-        f.loop(f.larger(self.given["depth"], 1), self.depth_block, step=self.blocks.depth)
+        f.branch(f.new(f"icmp ne i64 {self.blocks.dots}, 0"), self.dots, self.add_up)
         if self.narrows:
-            f.line(f"call void @narrow(ptr {self.c}, ptr {c}, i64 {self.given['size']})")
+            self.narrow(c)
 
-    def depth_block(self, k, _):
-        """A block of K: B packed if need be, then blocks of rows."""
+    def narrow(self, c):
+        """The wide sums to C, row by row."""
         f, given = self.f, self.given
-        self.depth = f.smaller(f.new(f"sub i64 {given['depth']}, {k}"), self.blocks.depth)
-        self.add = f.new(f"zext i1 {f.new(f'icmp ne i64 {k}, 0')} to i64")
-        self.b_block = f.at(self.b, f.mul(k, given["b_step"]))
-        f.branch(self.packs_b, lambda: self.groups(self.pack_panels, self.b_block, self.b_space))
-        a = f.at(self.a, f.mul(k, given["a_step"]))
-        self.balanced(given["rows"], self.blocks.rows, self.row_block, [a, self.c])
 
-    def balanced(self, rows, most, body, pointers):
-        """Run ``body(how many, pointers)`` for the fewest blocks of at most so many rows, whose
-        sizes differ by at most one; it returns the next block's pointers."""
-        f = self.f
-        blocks = f.new(f"udiv i64 {f.add(rows, f.new(f'sub i64 {most}, 1'))}, {most}")
-        some = f.larger(blocks, 1)
-        low, taller = f.new(f"udiv i64 {rows}, {some}"), f.new(f"urem i64 {rows}, {some}")
+        def row(_, carried):
+            f.call_own("narrow", narrow.PARAMETERS, (*carried, given["columns"]))
+            return f.at(carried[0], self.c_row), f.at(carried[1], given["c_row"])
 
-        def block(number, carried):
-            one_more = f.new(f"icmp ult i64 {number}, {taller}")
-            return body(f.add(low, f.new(f"zext i1 {one_more} to i64")), carried)
+        f.loop(given["rows"], row, [("ptr", self.c), ("ptr", c)])
 
-        f.loop(blocks, block, [("ptr", p) for p in pointers])
-
-    def groups(self, body, *pointers):
-        """Run ``body(Group, pointers)`` for each; it returns the next group's pointers."""
-        f, n = self.f, len(Group._fields)
-
-        def group(number, carried):
-            at = f.at(self.listed, f.mul(number, n), "i64")
-            return body(Group(*[f.word(at, i) for i in range(n)]), carried)
-
-        f.loop(self.given["groups"], group, [("ptr", p) for p in pointers])
-
-    def pack_panels(self, now, carried):
-        """The panels of a group, one behind the other."""
+    def dots(self):
+        """A few rows of A, each by all columns of B."""
         f, given = self.f, self.given
-        steps = given["b_step"], given["b_column"]
+        rows, depth = (given["rows"], given["a_row"]), (given["depth"], given["a_step"])
+        packed = self.blocks.a_row
+        f.branch(self.packs_a, lambda: self.pack(self.a, self.a_space, rows, depth, packed))
+        few = f.choose(self.packs_a, "ptr", self.a_space, self.a)
+        few_step = f.choose(self.packs_a, "i64", packed, given["a_row"])
+        values = (self.b, given["b_column"], given["columns"], few, few_step, given["rows"])
+        values += given["depth"], self.c, self.c_column, self.c_row
+        f.call_own("dots", dots.PARAMETERS, values)
 
-        def panel(_, carried):
-            b, space = carried
-            self.pack(b, space, steps, now.columns, now.packed)
-            beyond = f.at(b, f.mul(now.columns, given["b_column"]))
-            return beyond, f.at(space, f.mul(self.depth, now.packed))
+    # ------------------------------------------------------------------------------ operands
+    def start_a(self, k):
+        return "ptr", self.f.at(self.a, self.f.mul(k, self.given["a_step"]))
 
-        return f.loop(now.panels, panel, [("ptr", p) for p in carried])
-
-    def pack(self, source, space, steps, columns, step):
-        """Pack `depth` rows of so many columns."""
-        words = ", ".join(f"i64 {w}" for w in (*steps, self.depth, columns, step))
-        self.f.line(f"call void @pack(ptr {source}, ptr {space}, {words})")
-
-    def row_block(self, rows, carried):
-        """A block of rows: A packed if need be, then groups of panels."""
+    def read_a(self, at, rows):
         f, given, blocks = self.f, self.given, self.blocks
-        a, c = carried
-        self.rows = rows
-        steps = given["a_step"], given["a_row"]
-        f.branch(self.packs_a, lambda: self.pack(a, self.a_space, steps, rows, blocks.a_step))
-        self.a_block = self.choose(self.packs_a, "ptr", self.a_space, a)
-        self.a_step = self.choose(self.packs_a, "i64", blocks.a_step, given["a_step"])
-        self.a_row = self.choose(self.packs_a, "i64", blocks.a_row, given["a_row"])
-        self.groups(self.group, self.choose(self.packs_b, "ptr", self.b_space, self.b_block), c)
-        return f.at(a, f.mul(rows, given["a_row"])), f.at(c, f.mul(rows, given["c_row"]))
+        packed = (rows, given["a_row"]), (self.depth, given["a_step"])
+        f.branch(self.packs_a, lambda: self.pack(at, self.a_space, *packed, blocks.a_row))
+        step = f.choose(self.packs_a, "i64", self.dtype.itemsize, given["a_step"])
+        row = f.choose(self.packs_a, "i64", blocks.a_row, given["a_row"])
+        return f.choose(self.packs_a, "ptr", self.a_space, at), step, row
 
-    def choose(self, condition, kind, a, b):
-        return self.f.new(f"select i1 {condition}, {kind} {a}, {kind} {b}")
+    def beyond_a(self, at, rows):
+        return self.f.at(at, self.f.mul(rows, self.given["a_row"]))
 
-    def group(self, now, carried):
-        """Panels of one width, as many at a time as stay near."""
+    def start_b(self, k):
+        return "ptr", self.b_block
+
+    def pack_b(self, k):
+        self.b_block = self.f.at(self.b, self.f.mul(k, self.given["b_step"]))
+        self.f.branch(self.packs_b, lambda: Blocked.pack_b(self, k))
+
+    def pack_panel(self, at, space, now):
         f, given = self.f, self.given
-        self.now = now
+        rows, columns = (self.depth, given["b_step"]), (now.columns, given["b_column"])
+        self.pack(at, space, rows, columns, now.packed)
+        return f.at(at, f.mul(now.columns, given["b_column"]))
+
+    def first_panel(self):
+        return self.f.choose(self.packs_b, "ptr", self.b_space, self.b_block)
+
+    def panel_steps(self, now):
+        f, given = self.f, self.given
+        step, beyond = Blocked.panel_steps(self, now)
         beside = f.mul(now.columns, given["b_column"])
-        self.b_step = self.choose(self.packs_b, "i64", now.packed, given["b_step"])
-        self.beyond = self.choose(self.packs_b, "i64", f.mul(self.depth, now.packed), beside)
-
-        def some(first, carried):
-            b, c = carried
-            self.panels = f.smaller(f.new(f"sub i64 {now.panels}, {first}"), self.blocks.panels)
-            self.b_first = b
-            self.balanced(self.rows, now.most, self.row_of_tiles, [self.a_block, c])
-            return (
-                f.at(b, f.mul(self.panels, self.beyond)),
-                f.at(c, f.mul(self.panels, now.wide)),
-            )
-
-        start = [("ptr", p) for p in carried]
-        return f.loop(now.panels, some, start, step=self.blocks.panels)
-
-    def row_of_tiles(self, height, carried):
-        """So many rows of all those panels, tile by tile."""
-        f, c_row = self.f, self.given["c_row"]
-        a, c = carried
-
-        def row(r, carried):
-            place = f.at(self.segment, f.add(r, WORDS), "i64")
-            f.line(f"store ptr {carried[0]}, ptr {place}, align 8")
-            return [f.at(carried[0], self.a_row)]
-
-        (following,) = f.loop(height, row, [("ptr", a)])
-        f.line(f"store i64 {self.depth}, ptr {self.segment}, align 8")
-
-        def tile_of(_, carried):
-            b, c = carried
-            f.line(f"store ptr {b}, ptr {f.at(self.segment, 1, 'i64')}, align 8")
-            values = (self.segment, 1, self.a_step, self.b_step, c, c_row, self.now.last, self.add)
-            kinds = [p.split()[0] for p in tile.PARAMETERS]
-            typed = ", ".join(f"{k} {v}" for k, v in zip(kinds, values, strict=True))
-            f.line(f"call void @tile(i64 {self.now.vectors}, i64 {height}, {typed})")
-            return f.at(b, self.beyond), f.at(c, self.now.wide)
-
-        f.loop(self.panels, tile_of, [("ptr", self.b_first), ("ptr", c)])
-        return following, f.at(c, f.mul(height, c_row))
+        step = f.choose(self.packs_b, "i64", step, given["b_step"])
+        return step, f.choose(self.packs_b, "i64", beyond, beside)

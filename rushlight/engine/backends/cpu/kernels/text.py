@@ -3,6 +3,9 @@
 Values are LLVM names or Python ints; `i64` is the type of everything counted.
 """
 
+# What every kernel takes: buffers, arguments, which task of several (-1: all of them), memory of
+# the thread.
+KERNEL = ("ptr noalias %tab", "ptr noalias %args", "i64 %task", "ptr noalias %scratch")
 ATTRIBUTES = 'attributes #0 = { nounwind "prefer-vector-width"="512" }'
 
 
@@ -53,6 +56,11 @@ class Function:
         self.declarations[f"declare {kind} @llvm.{name}({types})"] = None
         return self.new(f"call {kind} @llvm.{name}({', '.join(f'{t} {v}' for t, v in arguments)})")
 
+    def call_own(self, name, parameters, values):
+        """Call a function of the same module; `parameters` are its own."""
+        typed = ", ".join(f"{p.split()[0]} {v}" for p, v in zip(parameters, values, strict=True))
+        self.line(f"call void @{name}({typed})")
+
     # ------------------------------------------------------------------------------- numbers
     def add(self, a, b):
         return self.new(f"add nsw i64 {a}, {b}")
@@ -67,6 +75,9 @@ class Function:
     def word(self, pointer, index=0, kind="i64"):
         """A word of a table."""
         return self.new(f"load {kind}, ptr {self.at(pointer, index, 'i64')}, align 8")
+
+    def choose(self, condition, kind, a, b):
+        return self.new(f"select i1 {condition}, {kind} {a}, {kind} {b}")
 
     def smaller(self, a, b):
         return self.call("i64", "smin.i64", [("i64", a), ("i64", b)])

@@ -17,27 +17,14 @@ row.  `last` elements of the last vector are there (see `partial`); `add` keeps 
 
 import numpy as np
 
-from ....base import dtypes
-from ..expressions import MEMORY, SUFFIX
+from ..expressions import MEMORY
 from .text import Function
+from .vectors import Vectors, wide
 
 WORDS = 2  # of a segment, before the rows
 LINE = 64  # bytes of a cache
 PREFETCH = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
 TALLEST = 16  # more rows than any tile has
-
-
-def wide(dtype):
-    """The dtype of accumulators and of C: half types are multiplied in float32 and integers below
-    32 bits in int32, until what is done with C next narrows it."""
-    if dtype.category == dtypes.INT:
-        return dtype if dtype.itemsize > 4 else dtypes.int32
-    return dtypes.OPMATH.get(dtype, dtype)
-
-
-def lanes(dtype, isa):
-    """Columns of a vector of accumulators."""
-    return isa.lanes(wide(dtype).itemsize)
 
 
 def masks_are_free(dtype, isa):
@@ -75,7 +62,7 @@ def functions(dtype, isa, name="@tile", linkage="internal"):
     table = ["ptr null"] * (isa.widest + 1) * TALLEST
     for vectors, rows in sizes:
         table[vectors * TALLEST + rows] = f"ptr @{_name(vectors, rows)}"
-    f = Function(name, ["i64 %vectors", "i64 %rows", *PARAMETERS], linkage)
+    f = Function(name, CHOSEN, linkage)
     code = f.word("@tiles", f.add(f.mul("%vectors", TALLEST), "%rows"), "ptr")
     f.line(f"tail call void {code}({', '.join(PARAMETERS)})")
     listed = f"@tiles = internal constant [{len(table)} x ptr] [{', '.join(table)}]"
@@ -92,22 +79,21 @@ PARAMETERS = (
     "i64 %last",
     "i64 %add",
 )
+CHOSEN = ("i64 %vectors", "i64 %rows", *PARAMETERS)
 
 
 def _name(vectors, rows):
     return f"tile{vectors}x{rows}"
 
 
-class _Tile:
+class _Tile(Vectors):
     """Emits the tile of so many vectors and rows."""
 
     def __init__(self, dtype, isa, vectors, rows):
-        self.dtype, self.wide_dtype, self.vectors, self.rows = dtype, wide(dtype), vectors, rows
-        self.lanes = lanes(dtype, isa)
-        self.wide = MEMORY[self.wide_dtype]
-        self.vector = f"<{self.lanes} x {self.wide}>"
+        name = f"@{_name(vectors, rows)}"
+        super().__init__(Function(name, PARAMETERS, linkage="internal"), dtype, isa)
+        self.vectors, self.rows = vectors, rows
         self.keys = [(r, j) for r in range(rows) for j in range(vectors)]
-        self.f = Function(f"@{_name(vectors, rows)}", PARAMETERS, linkage="internal")
         if masks_are_free(dtype, isa) and vectors < isa.widest:
             self.body(self.mask())
         elif not partial(dtype, isa, vectors):
@@ -123,12 +109,6 @@ class _Tile:
         last = f.new(f"trunc i64 %last to {kind}")
         places = ", ".join(f"{kind} {i}" for i in range(n))
         return f.new(f"icmp ult <{n} x {kind}> <{places}>, {self.splat(last, kind)}")
-
-    def splat(self, x, kind):
-        n = self.lanes
-        one = self.f.new(f"insertelement <{n} x {kind}> poison, {kind} {x}, i64 0")
-        zeros = f"<{n} x i32> zeroinitializer"
-        return self.f.new(f"shufflevector <{n} x {kind}> {one}, <{n} x {kind}> poison, {zeros}")
 
     # ---------------------------------------------------------------------------------- body
     def body(self, mask):
@@ -165,7 +145,8 @@ class _Tile:
         for r in range(self.rows):
             row = f.at("%c", f.mul("%c_step", r))
             for n in range(lines):
-                f.line(f"call void @llvm.prefetch.p0(ptr {f.at(row, n * LINE)}, i32 1, i32 3, i32 1)")
+                at = f.at(row, n * LINE)
+                f.line(f"call void @llvm.prefetch.p0(ptr {at}, i32 1, i32 3, i32 1)")
 
     def write(self, sums, mask, add):
         """The tile to C, on top of what it holds or not."""
@@ -175,25 +156,10 @@ class _Tile:
             values = [sums[r, j] for j in range(self.vectors)]
             if add:
                 held = self.row_of(row, self.wide_dtype, mask)
-                plus = "fadd" if self.floating else "add"
-                values = [
-                    f.new(f"{plus} {self.vector} {v}, {h}")
-                    for v, h in zip(values, held, strict=True)
-                ]
+                values = [self.plus(v, h) for v, h in zip(values, held, strict=True)]
             for j, value in enumerate(values):
                 last = mask if j == self.vectors - 1 else None
                 self.store(value, f.at(row, j * self.lanes, self.wide), last)
-
-    @property
-    def floating(self):
-        return self.wide_dtype.category == dtypes.FLOAT
-
-    def multiply_add(self, a, b, c):
-        kind, f = self.vector, self.f
-        if self.floating:
-            arguments = [(kind, a), (kind, b), (kind, c)]
-            return f.call(kind, f"fma.v{self.lanes}{SUFFIX[self.wide]}", arguments)
-        return f.new(f"add {kind} {f.new(f'mul {kind} {a}, {b}')}, {c}")
 
     # -------------------------------------------------------------------------------- memory
     def number(self, pointer):
@@ -210,37 +176,3 @@ class _Tile:
             x = self.load(at, dtype, mask if j == last else None)
             found.append(self.widen(x, dtype, f"<{self.lanes} x {{}}>"))
         return found
-
-    def load(self, pointer, dtype, mask):
-        kind, align = f"<{self.lanes} x {MEMORY[dtype]}>", dtype.itemsize
-        if mask is None:
-            return self.f.new(f"load {kind}, ptr {pointer}, align {align}")
-        arguments = [("ptr", pointer), ("i32", align), (f"<{self.lanes} x i1>", mask)]
-        name = f"masked.load.v{self.lanes}{SUFFIX.get(MEMORY[dtype], MEMORY[dtype])}.p0"
-        return self.f.call(kind, name, [*arguments, (kind, "zeroinitializer")])
-
-    def store(self, value, pointer, mask):
-        kind, align = self.vector, self.wide_dtype.itemsize
-        if mask is None:
-            self.f.line(f"store {kind} {value}, ptr {pointer}, align {align}")
-            return
-        name = f"masked.store.v{self.lanes}{SUFFIX.get(self.wide, self.wide)}.p0"
-        lanes = f"<{self.lanes} x i1>"
-        self.f.declarations[f"declare void @llvm.{name}({kind}, ptr, i32, {lanes})"] = None
-        self.f.line(
-            f"call void @llvm.{name}({kind} {value}, ptr {pointer}, i32 {align}, {lanes} {mask})"
-        )
-
-    def widen(self, x, dtype, shape):
-        """Elements as the accumulators have them; `shape` makes a type of an element's."""
-        f = self.f
-        if dtype is self.wide_dtype:
-            return x
-        kind, target = shape.format(MEMORY[dtype]), shape.format(self.wide)
-        if dtype is dtypes.bfloat16:
-            whole = shape.format("i32")
-            bits = f.new(f"zext {kind} {x} to {whole}")
-            by = "16" if shape == "{}" else f"<{', '.join(['i32 16'] * self.lanes)}>"
-            return f.new(f"bitcast {whole} {f.new(f'shl {whole} {bits}, {by}')} to {target}")
-        signed = "fpext" if dtype is dtypes.float16 else "sext" if dtype.is_signed else "zext"
-        return f.new(f"{signed} {kind} {x} to {target}")
