@@ -8,7 +8,7 @@ import statistics
 import interleave
 import numpy as np
 
-from rushlight.engine.backends.cpu import contract
+from rushlight.engine.backends.cpu import contract, products
 from rushlight.engine.backends.cpu.address import aligned_empty
 from rushlight.engine.backends.cpu.kernels import product
 from rushlight.engine.base import dtypes
@@ -28,7 +28,7 @@ LAYOUTS = ((False, False), (False, True), (True, False))
 def ours(a, b, c):
     """A function that runs the kernel."""
     operands = [product.Matrices(1 + i, 0, (), *x.strides) for i, x in enumerate((a, b, c))]
-    plan = contract.plan(dtypes.float32, (*a.shape, b.shape[1]), (), *operands)
+    plan = products.plan(dtypes.float32, (*a.shape, b.shape[1]), (), *operands)
     space = aligned_empty(plan.scratch + 1, np.dtype(np.uint8))
     words = np.array(plan.words, np.int64)
     table = np.array([0, *(x.ctypes.data for x in (a, b, c))], np.int64)

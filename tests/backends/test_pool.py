@@ -31,7 +31,11 @@ def work():
     x, y = torch.randn(700, 900), torch.randn(900, 500)
     long = torch.randn(1_000_003)
     product = x @ y
+    image, kernel = torch.randn(4, 20, 40, 40), torch.randn(30, 20, 3, 3, requires_grad=True)
+    convolved = torch.nn.functional.conv2d(image, kernel, padding=1)
     found = [
+        convolved.detach(),
+        *torch.autograd.grad(convolved, kernel, convolved.detach()),
         product,
         y.t() @ x.t(),
         (x[:1] @ y),

@@ -11,7 +11,8 @@ import pytest
 llvm = pytest.importorskip("llvmlite.binding")
 
 import rushlight as torch  # noqa: E402
-from rushlight.engine.backends.cpu import contract  # noqa: E402
+from rushlight.engine.backends.cpu import contract, products  # noqa: E402
+from rushlight.engine.backends.cpu.cuts import isa  # noqa: E402
 from rushlight.engine.backends.cpu.kernels import blocked, product  # noqa: E402
 from rushlight.engine.backends.cpu.kernels.vectors import lanes, wide  # noqa: E402
 from rushlight.engine.base import dtypes  # noqa: E402
@@ -40,7 +41,7 @@ def multiply(a, b, c, in_tasks=False):
     a, b = (np.broadcast_to(x, c.shape[:-2] + x.shape[-2:]) for x in (a, b))
     sizes = *a.shape[-2:], c.shape[-1]
     operands = [placed(1 + i, x) for i, x in enumerate((a, b, c))]
-    plan = contract.plan(dtype, sizes, c.shape[:-2], *operands)
+    plan = products.plan(dtype, sizes, c.shape[:-2], *operands)
     space = np.zeros(plan.scratch + 64, np.uint8)
     table = np.array([0, *(x.ctypes.data for x in (a, b, c))], np.int64)
     words = np.array(plan.words, np.int64)
@@ -114,15 +115,15 @@ def test_halves_keep_nan_and_infinity(name):
 
 @pytest.mark.parametrize("columns", [1, 15, 16, 17, 63, 64, 65, 100, 128, 200, 1000])
 def test_widths_cover_the_columns(columns):
-    isa = contract._isa()
+    here = isa()
     for dtype in (dtypes.float32, dtypes.float64):
-        each = lanes(dtype, isa)
-        found = blocked.widths(columns, dtype, isa)
+        each = lanes(dtype, here)
+        found = blocked.widths(columns, dtype, here)
         assert sum(n * ((v - 1) * each + last) for v, n, last in found) == columns
-        assert all(0 < last <= each and 0 < v <= isa.widest for v, _, last in found)
+        assert all(0 < last <= each and 0 < v <= here.widest for v, _, last in found)
 
 
-def products(monkeypatch, function):
+def shapes_of(monkeypatch, function):
     """Shapes of the products that ran as kernels while a function ran."""
     seen, made = [], contract.of_step
 
@@ -137,10 +138,10 @@ def products(monkeypatch, function):
 
 def test_products_of_numbers_are_kernels(monkeypatch):
     x, w, big = torch.rand(5, 7), torch.rand(11, 7), torch.rand(200, 200)
-    assert products(monkeypatch, (lambda: (x @ w.t()).relu().sum().item())) == [(5, 11)]
-    assert products(monkeypatch, (lambda: (big @ big).sum().item())) == [(200, 200)]
+    assert shapes_of(monkeypatch, (lambda: (x @ w.t()).relu().sum().item())) == [(5, 11)]
+    assert shapes_of(monkeypatch, (lambda: (big @ big).sum().item())) == [(200, 200)]
     z = torch.rand(3, 3, dtype=torch.complex64)
-    assert products(monkeypatch, (lambda: (z @ z).abs().sum().item())) == []
+    assert shapes_of(monkeypatch, (lambda: (z @ z).abs().sum().item())) == []
 
 
 def test_no_size_compiles_anything():

@@ -330,7 +330,7 @@ def _dot(g, out, a, b):
 
 
 @vjp("conv")
-def _conv(g, out, x, w, **geometry):
+def _conv(g, result, x, w, out, **geometry):
     emit = g.graph.emit
     return [
         emit(PRIMITIVES["conv_grad_input"], (g, L.conjugate(w)), **geometry, shape=x.shape),
@@ -342,7 +342,7 @@ def _conv(g, out, x, w, **geometry):
 def _conv_grad_input(gg, out, g, w, shape, **geometry):
     emit = g.graph.emit
     return [
-        emit(PRIMITIVES["conv"], (gg, L.conjugate(w)), **geometry),
+        emit(PRIMITIVES["conv"], (gg, L.conjugate(w)), **geometry, out=g.shape[2:]),
         emit(PRIMITIVES["conv_grad_weight"], (L.conjugate(g), gg), **geometry, shape=w.shape),
     ]
 
@@ -351,7 +351,7 @@ def _conv_grad_input(gg, out, g, w, shape, **geometry):
 def _conv_grad_weight(gg, out, g, x, shape, **geometry):
     emit = g.graph.emit
     return [
-        emit(PRIMITIVES["conv"], (L.conjugate(x), gg), **geometry),
+        emit(PRIMITIVES["conv"], (L.conjugate(x), gg), **geometry, out=g.shape[2:]),
         emit(PRIMITIVES["conv_grad_input"], (L.conjugate(g), gg), **geometry, shape=x.shape),
     ]
 

@@ -253,15 +253,11 @@ def dot(a, b):
     return (*a.shape[:-1], b.shape[-1]), a.dtype
 
 
-def conv_out(size, kernel, stride, padding, dilation):
-    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
 @primitive("convolution")
-def conv(x, w, stride, padding, dilation, groups):
-    """(N, C, *S) with weights (O, C/groups, *K), zero padding on both sides."""
-    spatial = tuple(map(conv_out, x.shape[2:], w.shape[2:], stride, padding, dilation))
-    return (x.shape[0], w.shape[0], *spatial), x.dtype
+def conv(x, w, stride, padding, dilation, groups, out):
+    """(N, C, *S) with weights (O, C/groups, *K) to (N, O, *out): zeros are around x, of which
+    `padding` (not of any sign only) come first along every axis."""
+    return (x.shape[0], w.shape[0], *out), x.dtype
 
 
 @primitive("convolution")

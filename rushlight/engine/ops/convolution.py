@@ -141,8 +141,10 @@ def _convolution(rank, name):
             x, padding = _named_padding(x, weight, stride, padding, dilation)
         _check_sizes(x, weight, padding, dilation)
         compute = compute_dtype(x.dtype)
+        geometry = dilation, padding, stride
         out = L.conv(L.cast(x, compute), L.cast(weight, compute), stride=stride, padding=padding,
-                     dilation=dilation, groups=groups)
+                     dilation=dilation, groups=groups,
+                     out=tuple(_blocks(x.shape[2:], weight.shape[2:], *geometry)))
         return _finish(_with_bias(out, bias), input, unbatched)
     body.__doc__ = f"""Cross-correlation over {rank} spatial dimension(s).
 

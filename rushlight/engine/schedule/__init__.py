@@ -1,16 +1,17 @@
 """From a graph to loop nests: what is fused into one kernel, what is stored where.
 
-Read `nest.py` (what a kernel is), `windows.py` (pooling as slices and folds), `maps.py` (how loops
+Read `nest.py` (what a kernel is), `windows.py` and
+`convolutions.py` (what is put in terms of other primitives), `maps.py` (how loops
 address operands), `roots.py` and `fuse.py` (what is computed together), `build.py` and `order.py`
 (instructions and loops), `memory.py` (where values live).
 """
 
 from ..base import config
 from .build import build
+from .expand import expand  # noqa: F401
 from .fuse import fuse
 from .memory import plan_memory  # noqa: F401
 from .nest import HostStep, Nest, describe  # noqa: F401
-from .windows import expand  # noqa: F401
 
 
 def schedule(graph, can_fuse):

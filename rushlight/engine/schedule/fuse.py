@@ -18,7 +18,7 @@ from .maps import (
     view,
 )
 from .nest import Access, HostStep
-from .roots import Roots
+from .roots import CONTIGUOUS, Roots
 
 MAX_SIZE = 120  # instructions
 MAX_READS = 20  # distinct values in memory
@@ -101,18 +101,24 @@ class _Fusion:
     # --------------------------------------------------------------------------------- host
     def _place_host(self, v):
         product = self.roots.turned.get(v.index)
-        operands = [(i.shape, self._operand(i)) for i in (product or v).inputs]
+        whole = CONTIGUOUS.get(v.prim.name, ())
+        operands = [
+            (i.shape, self._operand(i, k in whole)) for k, i in enumerate((product or v).inputs)
+        ]
         if product is not None:
             operands = [_turned(*operand) for operand in reversed(operands)]
         self.wanted.update(a.value.index for _, a in operands)
         self.step_of[v.index] = len(self.steps)
         self.steps.append(HostStep(v, product or v, operands))
 
-    def _operand(self, v):
-        """A host operand: a view of memory; numbers and ranges are put there first."""
+    def _operand(self, v, contiguous=False):
+        """A host operand: a view of memory; numbers and ranges are put there first, and what is
+        wanted contiguous."""
         if v.shape is None:  # a host call with several results: its `item`s pick them
             return Access(v, 0, ())
         found = view(v, self.roots.turned)
+        if contiguous:
+            found = Access(base(v), 0, contiguous_strides(v.shape))
         source = found.value
         if source.prim.name != "input" and source.index not in self.step_of:
             self._place_value(source)

@@ -12,6 +12,8 @@ SIMPLE = frozenset(
     """neg sign floor ceil round trunc abs invert add sub mul maximum minimum bitand bitor bitxor
     shl shr copysign eq ne lt le gt ge isnan where cast""".split()
 )
+# Operands of host steps that are wanted contiguous, not as views of other memory.
+CONTIGUOUS = {"conv": (1,), "conv_grad_weight": (0,)}
 CHEAP = 2  # simple operations that are repeated rather than stored
 MAX_OPERATIONS = 80  # of one expression
 MAX_LOADS = 16
@@ -75,8 +77,9 @@ class Roots:
         if kind and v.index not in self.products:
             self.found[v.index] = kind
         if kind == "host":
-            for i in v.inputs:
-                self._store(memory_under(i, self.turned)[0] if i.shape is not None else i)
+            for k, i in enumerate(v.inputs):
+                view = i.shape is not None and k not in CONTIGUOUS.get(name, ())
+                self._store(memory_under(i, self.turned)[0] if view else i)
         elif name == "take":
             self._store(memory_under(v.inputs[0], self.turned)[0])
         elif name in MOVEMENT and not passes(v):

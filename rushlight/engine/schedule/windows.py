@@ -13,27 +13,10 @@ from typing import NamedTuple
 from ..base import dtypes
 from ..base.shapes import contiguous_strides, numel
 from ..ir import lang as L
-from ..ir.graph import Graph
 
 UNROLLED = 27  # elements combined one by one: 5 x 5, 3 x 3 x 3
 FAR = 1 << 62  # larger than any index
 PIECES = 4  # up to this stride every place between two windows is written on its own
-
-
-def expand(graph, scalars):
-    """(graph, scalars) without window primitives; the same ones where there are none."""
-    if not any(v.prim.name in EXPANSIONS for v in graph.values):
-        return graph, scalars
-    out, env = Graph(), {}
-    for v in graph.values:
-        operands = [env[i.index] for i in v.inputs]
-        rule = EXPANSIONS.get(v.prim.name)
-        found = rule(*operands, **v.params) if rule else out.emit(v.prim, operands, **v.params)
-        env[v.index] = found
-        if v.index in graph.origins:
-            out.origins[found.index] = graph.origins[v.index]
-    out.inputs, out.outputs = ([env[v.index] for v in vs] for vs in (graph.inputs, graph.outputs))
-    return out, [env[v.index] for v in scalars]
 
 
 # --------------------------------------------------------------------------- sums and maxima

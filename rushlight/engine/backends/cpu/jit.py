@@ -26,9 +26,9 @@ _ITEMS = f"""%items.at = getelementptr i8, ptr %given, i64 {ITEMS}
 _DATA = f"""%data.at = getelementptr i8, ptr %item, i64 {DATA}
   %data = load ptr, ptr %data.at"""
 _SAME = "%{0} = getelementptr i8, ptr %{1}, i64 0"
-# The table interpreter: code = [table, number of arrays, count, then of each kernel its address, its
-# arguments', tasks and work]. First the address of every array goes into the table, entry 1 and on.  It stops where a check
-# failed (cell 0 of table entry 0).
+# The table interpreter: code = [table, number of arrays, count, then of each kernel: its address,
+# its arguments', tasks, work].  First the address of every array goes into the table, entry 1 and
+# on.  It stops where a check failed (cell 0 of table entry 0).
 RUNNER = """
 @staged = internal global [2 x ptr] zeroinitializer
 define ptr @NAME_stage() {

@@ -2,9 +2,9 @@
 
 A helper is a Python thread inside one native call. The thread that runs a plan (the caller)
 publishes a kernel with a number of tasks; caller and helpers claim tasks from a counter, and the
-caller waits until all are done. Finished tasks are counted, not threads, so a helper that the system does not
-run delays nobody unless it holds a task. A claimed task keeps its job from ending, so what is read
-after a claim belongs to it.
+caller waits until all are done. Finished tasks are counted, not threads, so a helper that the
+system does not run delays nobody unless it holds a task. A claimed task keeps its job from ending,
+so what is read after a claim belongs to it.
 
 Waiting is first a bounded spin, then a wait on the address of a word, which Linux, macOS and
 Windows offer alike. Where threads do not pay there is one: while helpers sleep and there is little

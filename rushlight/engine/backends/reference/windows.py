@@ -28,24 +28,28 @@ def _wide(*arrays):
     return [a.astype(np.float32) if half else a for a in arrays]
 
 
-def _out_sizes(x, w, stride, padding, dilation):
-    return tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)
-    )
+def _around(x, kernel, stride, padding, dilation, out):
+    """x with zeros around it, or without its edges, so that windows begin and end with it."""
+    places, widths = [slice(None)] * 2, [(0, 0)] * 2
+    for n, k, s, p, d, o in zip(x.shape[2:], kernel, stride, padding, dilation, out, strict=True):
+        end = (o - 1) * s + d * (k - 1) + 1 - p
+        places.append(slice(max(-p, 0), max(min(n, end), 0)))
+        widths.append((max(p, 0), max(end - n, 0)))
+    return np.pad(x[tuple(places)], widths)
 
 
-def conv(x, w, stride, padding, dilation, groups):
+def conv(x, w, stride, padding, dilation, groups, out):
     x, w = _wide(x, w)
-    out = _out_sizes(x, w, stride, padding, dilation)
-    windows = _windows(_padded(x, padding), w.shape[2:], stride, dilation, out)
+    kernel = w.shape[2:]
+    around = _around(x, kernel, stride, padding, dilation, out)
+    windows = _windows(around, kernel, stride, dilation, out)
     n, oc, per = x.shape[0], w.shape[0] // groups, w.shape[1]
     spatial = len(out)
     result = np.empty((n, w.shape[0], *out), x.dtype)
     axes = (0, *range(2, 2 + spatial), 1, *range(2 + spatial, 2 + 2 * spatial))
     for g in range(groups):
         part = windows[:, g * per : (g + 1) * per].transpose(axes)
-        columns = part.reshape(n, int(np.prod(out)), -1)
+        columns = part.reshape(n, math.prod(out), per * math.prod(kernel))
         weights = w[g * oc : (g + 1) * oc].reshape(oc, -1)
         result[:, g * oc : (g + 1) * oc] = (weights @ columns.transpose(0, 2, 1)).reshape(
             n, oc, *out

@@ -1,5 +1,5 @@
-"""The loops around the register tile, whatever fills its operands: blocks of K, blocks of rows, panels
-of columns as wide as a tile, and the rows of a block in balanced tiles.
+"""The loops around the register tile, whatever fills its operands: blocks of K, blocks of rows,
+panels of columns as wide as a tile, and the rows of a block in balanced tiles.
 
 The sums of K's blocks add up in C: short chains keep the error small, and what a block reads stays
 near.  Products and convolutions differ in where a panel of B or a block of A comes from.
@@ -68,9 +68,12 @@ class Blocked:
     """Emits the loops, outermost first: depth, blocks of rows, panels of one width, some of them,
     rows of tiles, tiles.
 
-    A subclass sets `f`, `blocks`, `rows`, `depth_of_all`, `listed` and `count` (the Groups in
-    memory), `b_space`, `c` and `c_row`, and says where operands come from.
+    Rows are counted in units of `unit`.  A subclass sets `f`, `blocks`, `rows`, `depth_of_all`,
+    `listed` and `count` (the Groups in memory), `b_space`, `c` and `c_row`, and says where operands
+    come from.
     """
+
+    unit = 1
 
     # ------------------------------------------------------------------- what a subclass says
     def start_a(self, k):
@@ -106,9 +109,12 @@ class Blocked:
         return now.packed, self.f.mul(self.depth, now.packed)
 
     # ------------------------------------------------------------------------------- loops
+    def begin(self):
+        """Memory for the tile's arguments, taken once."""
+        self.segment = self.f.new(f"alloca [{WORDS + TALLEST} x i64], align 64")
+
     def add_up(self):
         """C (+)= A B; once at least: a sum over nothing is zero."""
-        self.segment = self.f.new(f"alloca [{WORDS + TALLEST} x i64], align 64")
         self.f.loop(self.f.larger(self.depth_of_all, 1), self.depth_block, step=self.blocks.depth)
 
     def depth_block(self, k, _):
@@ -118,11 +124,12 @@ class Blocked:
         self.add = f.new(f"zext i1 {f.new(f'icmp ne i64 {k}, 0')} to i64")
         self.pack_b(k)
         start = [self.start_a(k), ("ptr", self.c)]
-        self.balanced(self.rows, self.blocks.rows, self.row_block, start)
+        self.balanced(self.rows, self.blocks.rows, self.row_block, start, self.unit)
 
-    def balanced(self, rows, most, body, start):
+    def balanced(self, rows, most, body, start, unit=1):
         """Run ``body(how many, positions)`` for the fewest blocks of at most so many rows, whose
-        sizes differ by at most one; it returns the next block's positions."""
+        sizes differ by at most one; it returns the next block's positions.  All but what the body
+        gets is counted in units of so many rows."""
         f = self.f
         blocks = f.new(f"udiv i64 {f.add(rows, f.new(f'sub i64 {most}, 1'))}, {most}")
         some = f.larger(blocks, 1)
@@ -130,7 +137,8 @@ class Blocked:
 
         def block(number, carried):
             one_more = f.new(f"icmp ult i64 {number}, {taller}")
-            return body(f.add(low, f.new(f"zext i1 {one_more} to i64")), carried)
+            some = f.add(low, f.new(f"zext i1 {one_more} to i64"))
+            return body(f.mul(some, unit), carried)
 
         f.loop(blocks, block, start)
 
@@ -141,7 +149,8 @@ class Blocked:
 
         def group(number, carried):
             at = f.at(self.listed, f.mul(number, n), "i64")
-            return body(Group(*[f.word(at, i) for i in range(n)]), [*zip(kinds, carried, strict=True)])
+            positions = [*zip(kinds, carried, strict=True)]
+            return body(Group(*[f.word(at, i) for i in range(n)]), positions)
 
         f.loop(self.count, group, start)
 

@@ -1,4 +1,4 @@
-"""What a product of a half type or of small integers ends with: its wide sums in their own type."""
+"""Wide sums in their own type: what contractions of half types and of small integers end with."""
 
 from ....base import dtypes
 from ..expressions import MEMORY, to_bfloat16
@@ -10,7 +10,7 @@ PARAMETERS = ("ptr %wide", "ptr %to", "i64 %count")
 
 def function(dtype, isa):
     """``void narrow(ptr wide, ptr to, i64 count)``: halves are rounded to nearest even, NaN stays
-    NaN, integers wrap."""
+    NaN, integers wrap; sums of other types are copied."""
     return _Narrow(dtype, isa).f
 
 
@@ -31,7 +31,9 @@ class _Narrow:
         source = f.at("%wide", place, MEMORY[wide(dtype)])
         target = f.at("%to", place, MEMORY[dtype])
         x = f.new(f"load {before}, ptr {source}, align {wide(dtype).itemsize}")
-        if dtype is dtypes.bfloat16:
+        if dtype is wide(dtype):
+            found = x
+        elif dtype is dtypes.bfloat16:
             found = to_bfloat16(f.new, x, n)
         else:
             instruction = "fptrunc" if dtype is dtypes.float16 else "trunc"

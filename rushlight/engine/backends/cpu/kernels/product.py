@@ -4,13 +4,11 @@
 
 A panel of B or a block of A is first packed where its elements lie apart, or far enough apart that
 reading them often costs more than copying them once.
-
-One object serves every product of a dtype.
 """
 
 from typing import NamedTuple
 
-from . import dots, narrow, pack, text, tile
+from . import dots, narrow, text
 from .blocked import Blocked, Blocks, Group
 from .text import Function
 from .vectors import wide
@@ -39,7 +37,7 @@ FIELDS = """a b c rows depth columns a_row a_step b_step b_column c_row c_column
 
 
 def arguments(a, b, c, sizes, batch, part, groups, blocks):
-    """The int64 words that describe one product to `module`'s function.
+    """The int64 words that describe one product to `function`.
 
     Args:
         a, b, c: Matrices; c's columns lie side by side unless they are dot products.
@@ -58,23 +56,17 @@ def arguments(a, b, c, sizes, batch, part, groups, blocks):
     return words
 
 
-def module(dtype, isa):
-    """LLVM text of ``void NAME(ptr tab, ptr args, i64 task, ptr scratch)``: the product that
-    `arguments` describe at word ``args[1 + task]`` of args.  The loops, all tiles and what packs
-    are one object, so that no other size compiles anything."""
-    tiles, table = tile.functions(dtype, isa)
-    parts = [*tiles, pack.function(dtype.itemsize, isa), dots.function(dtype, isa)]
-    narrows = wide(dtype) is not dtype
-    parts += [narrow.function(dtype, isa)] if narrows else []
-    return text.module([*parts, _Product(dtype, narrows).f], table)
+def function(dtype):
+    """``void product(..)``: the product that `arguments` describe at word ``args[1 + task]``."""
+    return _Product(dtype).f
 
 
 class _Product(Blocked):
     """A batch of products, cut as Blocked says, or taken apart into dot products."""
 
-    def __init__(self, dtype, narrows):
-        f = self.f = Function("@NAME", text.KERNEL)
-        self.dtype, self.narrows = dtype, narrows
+    def __init__(self, dtype):
+        f = self.f = Function("@product", text.KERNEL, linkage="internal")
+        self.dtype, self.narrows = dtype, wide(dtype) is not dtype
         n = len(FIELDS)
         args = f.at("%args", f.word("%args", f.add("%task", 1)), "i64")
         given = self.given = {name: f.word(args, i) for i, name in enumerate(FIELDS)}
@@ -90,12 +82,13 @@ class _Product(Blocked):
             f.new(f"icmp ne i64 {packs}, 0") for packs in (blocks.packs_a, blocks.packs_b)
         )
         self.c_row, self.c_column = given["c_row"], given["c_column"]
-        if narrows:
+        if self.narrows:
             self.c_column = wide(dtype).itemsize
             self.c_row = f.mul(given["columns"], self.c_column)
         self.rows, self.depth_of_all, self.count = given["rows"], given["depth"], given["groups"]
         self.listed = f.at(args, at + count, "i64")
         self.dims = f.at(self.listed, f.mul(given["groups"], len(Group._fields)), "i64")
+        self.begin()
         f.loop(given["count"], self.matrices)
 
     def matrices(self, number, _):
