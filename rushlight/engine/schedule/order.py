@@ -11,8 +11,12 @@ class Order:
         self.kept, self.inner, self.lane = tuple(kept), tuple(inner), lane
 
 
+FAR_MORE = 64  # memory of one more axis, against memory without
+
+
 def arrange(nest):
-    """The Order of a nest: innermost is the loop along which most memory is contiguous."""
+    """The Order of a nest: innermost is the loop along which most memory is contiguous.  What
+    varies along few loops is small: a scale for each channel has no say against an image."""
     loops = range(len(nest.shape))
     if not loops or any(i.name == "scatter" for i in nest.body):
         return Order((), loops, None)
@@ -32,7 +36,8 @@ def _innermost(nest):
     for i in [nest.body[p] for inner, _ in nest.passes for p in inner]:
         if i.name in ("load", "store"):
             strides = nest.accesses[i.extra].strides
+            weight = FAR_MORE ** sum([s != 0 for s in strides or ()])
             for d in loops:
                 if strides is not None and strides[d] == 1:
-                    score[d] += 2 if i.name == "store" else 1
+                    score[d] += weight * (2 if i.name == "store" else 1)
     return max(loops, key=lambda d: (score[d], d))
