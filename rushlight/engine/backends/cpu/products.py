@@ -9,21 +9,25 @@ from .cuts import ALIGN, DEPTH, PANELS, ROWS, Work, aligned, cuts, even, isa, ta
 from .kernels import blocked, contraction, product
 from .kernels.vectors import lanes, wide
 
-FEW = 3  # rows of A for which packing B does not pay
-PACKED_ROWS = 128  # of A, from which on copying B costs less than reading it where it lies
+# Cycles: of adding up the lanes of a dot product's vector; of packing an element that lies along
+# K.
+FOLD, TURN = 9, 0.55
+# Rows of A from which on copying B costs less than reading it where it lies, if its rows are so
+# many bytes apart.
+PACKED_ROWS, APART = 128, 1024
 PACKED_PANELS = 4  # of B, the same for transposed A
 SERVED = 256  # rows of a task that packs B, at least
 ELEMENT = 8  # multiplications in about the time of reading an element
 PRODUCT = contraction.KINDS.index("product")
 
 
-def of_step(step, place):
-    """The kernel's Work on a step; `place`: value -> (table entry, byte offset)."""
+def of_step(step, place, behind):
+    """The kernel's Works on a step; see `contract.of_step`."""
     (a, _), (b, _) = step.operands
     operands = [_matrices(access, place) for _, access in step.operands]
     operands.append(_matrices(Access(step.value, 0, contiguous_strides(step.value.shape)), place))
     sizes = *a[-2:], b[-1]
-    return plan(step.value.dtype, sizes, step.value.shape[:-2], *operands)
+    return [plan(step.value.dtype, sizes, step.value.shape[:-2], *operands)]
 
 
 def plan(dtype, sizes, batch, a, b, c):
@@ -34,13 +38,13 @@ def plan(dtype, sizes, batch, a, b, c):
         batch: sizes of the batch dimensions.
         a, b, c: product.Matrices; c is contiguous.
     """
-    if _turns(dtype, sizes, a, b):
+    dots = _are_dots(dtype, sizes, a, b)
+    if sizes[0] > sizes[2] and (sizes[2] == 1 or dots and wide(dtype) is dtype):
         sizes = sizes[::-1]
         a, b, c = b.transposed(), a.transposed(), c.transposed()
+        dots = _are_dots(dtype, sizes, a, b)
     rows, depth, columns = sizes
     count = math.prod(batch)
-    apart = columns > 1 and b.column != dtype.itemsize
-    dots = rows <= FEW and b.row == dtype.itemsize and (columns == 1 or apart)
     blocks = _blocks(dtype, sizes, a, b, dots)
     work = count * max(rows * depth * columns, (rows + columns) * depth * ELEMENT)
     parts = [((0, count), (0, rows), (0, columns))]
@@ -58,11 +62,16 @@ def plan(dtype, sizes, batch, a, b, c):
     return Work([PRODUCT, *starts, *words], max(1, len(parts) - 1), space, work)
 
 
-def _turns(dtype, sizes, a, b):
-    """Is the product, all rows of which are short, better made transposed?"""
-    rows, _, columns = sizes
-    beside = a.column == b.row == dtype.itemsize and wide(dtype) is dtype
-    return rows > columns and (columns == 1 or columns <= FEW and beside)
+def _are_dots(dtype, sizes, a, b):
+    """Is the product quicker by dot products than by tiles, for which B would have to be packed?"""
+    rows, depth, columns = sizes
+    if b.row != dtype.itemsize or columns > 1 and b.column == dtype.itemsize:
+        return False
+    if rows == 1:
+        return True
+    each = lanes(dtype, isa())
+    by_tiles = depth * (columns * TURN + rows * -(-columns // each) / 2)
+    return a.column == b.row and rows * columns * (depth / each / 2 + FOLD) < by_tiles
 
 
 def _blocks(dtype, sizes, a, b, dots):
@@ -71,7 +80,8 @@ def _blocks(dtype, sizes, a, b, dots):
     size, sums = dtype.itemsize, wide(dtype)
     panels = blocked.widths(columns, dtype, isa())
     deep = max(depth, 1) if dots else even(depth, DEPTH)
-    packs_b = not dots and (columns > 1 and b.column != size or rows >= PACKED_ROWS)
+    apart = columns > 1 and b.column != size
+    packs_b = not dots and (apart or rows >= PACKED_ROWS and b.row >= APART)
     many = rows > 1 and sum(n for _, n, _ in panels) >= PACKED_PANELS
     packs_a = a.column != size and (dots or many)
     packed = sum(vectors * n for vectors, n, _ in panels) * lanes(dtype, isa()) * size

@@ -21,7 +21,8 @@ PARAMETERS = (
     "i64 %c_long",
     "i64 %c_few",
 )
-BLOCKS = ((4, 2), (1, 4))  # vectors of `long` at once, and accumulators of each
+# Of long and few, and vectors of each, at once.
+BLOCKS = ((4, 4, 1), (4, 3, 1), (4, 2, 1), (4, 1, 2), (1, 4, 1), (1, 1, 4))
 CHAIN = 1 << 12  # elements a lane adds up before its sum joins the others: short chains err less
 
 
@@ -37,81 +38,104 @@ class _Dots(Vectors):
         f = self.f
         start = [("ptr", "%long"), ("ptr", "%c")]
         left = "%count"
-        for rows, vectors in BLOCKS:
-            whole = f.new(f"sub i64 {left}, {f.new(f'urem i64 {left}, {rows}')}")
+        for longs in sorted({longs for longs, _, _ in BLOCKS}, reverse=True):
+            whole = f.new(f"sub i64 {left}, {f.new(f'urem i64 {left}, {longs}')}")
             left = f.new(f"sub i64 {left}, {whole}")
-            ends = f.loop(whole, self.block(rows, vectors), start, step=rows)
-            start = [("ptr", p) for p in ends]
+            start = [
+                ("ptr", p) for p in f.loop(whole, self.some_long(longs), start, step=longs)
+            ]
 
-    def block(self, rows, vectors):
-        """So many vectors of `long` by each of the few."""
+    def some_long(self, count):
+        """So many of `long` by all of the few."""
 
         def body(_, carried):
             f = self.f
             long, c = carried
-            longs = [f.at(long, f.mul("%long_step", r)) for r in range(rows)]
-
-            def one(j, _):
-                few = f.at("%few", f.mul(j, "%few_step"))
-                for r, total in enumerate(self.sums(longs, few, vectors)):
-                    place = f.add(f.mul("%c_long", r), f.mul("%c_few", j))
-                    kind, align = MEMORY[self.wide_dtype], self.wide_dtype.itemsize
-                    f.line(f"store {kind} {total}, ptr {f.at(c, place)}, align {align}")
-
-            f.loop("%few_count", one)
-            return f.at(longs[-1], "%long_step"), f.at(c, f.mul("%c_long", rows))
+            longs = [f.at(long, f.mul("%long_step", i)) for i in range(count)]
+            start, left = [("ptr", "%few"), ("ptr", c)], "%few_count"
+            for fews, vectors in [(n, v) for longs_, n, v in BLOCKS if longs_ == count]:
+                whole = f.new(f"sub i64 {left}, {f.new(f'urem i64 {left}, {fews}')}")
+                left = f.new(f"sub i64 {left}, {whole}")
+                block = self.block(longs, fews, vectors)
+                start = [("ptr", p) for p in f.loop(whole, block, start, step=fews)]
+            return f.at(longs[-1], "%long_step"), f.at(c, f.mul("%c_long", count))
 
         return body
 
-    def sums(self, longs, few, vectors):
-        """The sums of products, one for each address of `longs`."""
+    def block(self, longs, count, vectors):
+        """Some of `long` by so many of the few."""
+
+        def body(_, carried):
+            f = self.f
+            few, c = carried
+            fews = [f.at(few, f.mul("%few_step", j)) for j in range(count)]
+            pairs = [(i, j) for i in range(len(longs)) for j in range(count)]
+            kind, align = MEMORY[self.wide_dtype], self.wide_dtype.itemsize
+            for (i, j), total in zip(pairs, self.sums(longs, fews, pairs, vectors), strict=True):
+                place = f.add(f.mul("%c_long", i), f.mul("%c_few", j))
+                f.line(f"store {kind} {total}, ptr {f.at(c, place)}, align {align}")
+            return f.at(fews[-1], "%few_step"), f.at(c, f.mul("%c_few", count))
+
+        return body
+
+    def sums(self, longs, fews, pairs, vectors):
+        """The sums of products of pairs of addresses."""
         f, vector, step = self.f, self.vector, vectors * self.lanes
-        count = len(longs) * vectors
         whole = f.new(f"sub i64 %depth, {f.new(f'urem i64 %depth, {step}')}")
-        zeros = [(vector, "zeroinitializer")] * count
+        zeros = [(vector, "zeroinitializer")] * (len(pairs) * vectors)
 
         def chain(k, totals):
             end = f.smaller(f.new(f"sub i64 {whole}, {k}"), CHAIN * step)
-
-            def some(i, sums):
-                place = f.add(k, i)
-                found = []
-                parts = [self.part(few, f.add(place, v * self.lanes)) for v in range(vectors)]
-                for r, long in enumerate(longs):
-                    for v, part in enumerate(parts):
-                        x = self.part(long, f.add(place, v * self.lanes))
-                        sum = sums[r * vectors + v]
-                        found.append(self.multiply_add(x, part, sum))
-                return found
-
+            some = self.some(k, longs, fews, pairs, vectors)
             sums = f.loop(end, some, zeros, step=step)
             return [self.plus(t, s) for t, s in zip(totals, sums, strict=True)]
 
         totals = f.loop(whole, chain, zeros, step=CHAIN * step)
-        firsts = [self.folded(totals[r * vectors : (r + 1) * vectors]) for r in range(len(longs))]
-        return self.rest(longs, few, whole, firsts)
+        sums = [self.joined(totals[n : n + vectors]) for n in range(0, len(totals), vectors)]
+        if vectors > 1:  # vectors that are left
+            rest = f.new(f"sub i64 %depth, {whole}")
+            rest = f.new(f"sub i64 {rest}, {f.new(f'urem i64 {rest}, {self.lanes}')}")
+            some = self.some(whole, longs, fews, pairs, 1)
+            sums = f.loop(rest, some, [(vector, s) for s in sums], step=self.lanes)
+            whole = f.add(whole, rest)
+        return self.rest(longs, fews, pairs, whole, [self.folded(s) for s in sums])
 
-    def rest(self, longs, few, whole, firsts):
+    def some(self, start, longs, fews, pairs, vectors):
+        """A loop's body: so many vectors of all addresses, from a place on."""
+
+        def body(i, sums):
+            f = self.f
+            at = [f.add(f.add(start, i), v * self.lanes) for v in range(vectors)]
+            a, b = ([[self.part(p, x) for x in at] for p in ps] for ps in (longs, fews))
+            terms = [(a[i][v], b[j][v]) for i, j in pairs for v in range(vectors)]
+            return [self.multiply_add(*t, s) for t, s in zip(terms, sums, strict=True)]
+
+        return body
+
+    def rest(self, longs, fews, pairs, whole, firsts):
         """On top of the sums, the elements beyond whole vectors."""
         f, kind = self.f, MEMORY[self.wide_dtype]
+        times = "fmul" if self.floating else "mul"
 
         def element(i, sums):
-            place = f.add(whole, i)
-            b = self.part(few, place, 1)
-            times = "fmul" if self.floating else "mul"
-            products = [f.new(f"{times} {kind} {self.part(x, place, 1)}, {b}") for x in longs]
+            at = f.add(whole, i)
+            a, b = ([self.part(p, at, 1) for p in ps] for ps in (longs, fews))
+            products = [f.new(f"{times} {kind} {a[i]}, {b[j]}") for i, j in pairs]
             return [self.plus(s, p, kind) for s, p in zip(sums, products, strict=True)]
 
         left = f.new(f"sub i64 %depth, {whole}")
         return f.loop(left, element, [(kind, x) for x in firsts])
 
-    def folded(self, sums):
-        """All lanes of all these vectors, added up in pairs."""
-        f, vector, n = self.f, self.vector, self.lanes
+    def joined(self, sums):
+        """The sum of vectors, in pairs."""
         while len(sums) > 1:
             half = len(sums) // 2
             sums = [self.plus(a, b) for a, b in zip(sums[:half], sums[half:], strict=True)]
-        (x,) = sums
+        return sums[0]
+
+    def folded(self, x):
+        """The sum of a vector's lanes, in pairs."""
+        f, vector, n = self.f, self.vector, self.lanes
         half = n // 2
         while half:
             places = ", ".join(f"i32 {(i + half) % n}" for i in range(n))
