@@ -18,6 +18,34 @@ UNROLLED = 27  # places of a depthwise kernel that are added up one by one
 PLANE = 256  # pixels of an image from which on a matrix product for each pays
 
 
+FEWEST_CHANNELS, FEWEST_TILES = 16, 64  # for squares
+MOST_WASTE = 1.5  # outputs of the tiles over those there are
+
+
+def by_squares(v):
+    """Is this convolution worth Winograd's way, squares of 4 x 4 for tiles of 2 x 2 outputs?"""
+    if v.prim.name not in ("conv", "conv_grad_weight") or v.ndim != 4:
+        return False
+    first, second = (i.shape for i in v.inputs)
+    out, w = (v.shape, second) if v.prim.name == "conv" else (first, v.shape)
+    p = v.params
+    if tuple(w[2:]) != (3, 3) or p["groups"] != 1 or {*p["stride"], *p["dilation"]} != {1}:
+        return False
+    tiles, outputs = prod(-(-n // 2) for n in out[2:]), prod(out[2:])
+    enough = min(w[:2]) >= FEWEST_CHANNELS and out[0] * tiles >= FEWEST_TILES
+    floating = v.dtype in (dtypes.float32, dtypes.float64)
+    return floating and enough and 4 * tiles <= MOST_WASTE * outputs
+
+
+def contiguous(v):
+    """Positions of the operands that a host step wants contiguous, not as views of other memory."""
+    if v.prim.name == "conv":
+        return (0,) if by_squares(v) else (1,)
+    if v.prim.name == "conv_grad_weight":
+        return (0, 1) if by_squares(v) else (0,)
+    return ()
+
+
 def plain(x):
     """Are these numbers that kernels convolve?"""
     return x.dtype.category in (dtypes.INT, dtypes.FLOAT)

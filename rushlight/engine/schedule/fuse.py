@@ -18,7 +18,7 @@ from .maps import (
     view,
 )
 from .nest import Access, HostStep
-from .roots import CONTIGUOUS, Roots
+from .roots import Roots
 
 MAX_SIZE = 120  # instructions
 MAX_READS = 20  # distinct values in memory
@@ -101,7 +101,7 @@ class _Fusion:
     # --------------------------------------------------------------------------------- host
     def _place_host(self, v):
         product = self.roots.turned.get(v.index)
-        whole = CONTIGUOUS.get(v.prim.name, ())
+        whole = self.roots.whole(v)
         operands = [
             (i.shape, self._operand(i, k in whole)) for k, i in enumerate((product or v).inputs)
         ]

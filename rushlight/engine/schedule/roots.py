@@ -4,6 +4,7 @@ A root is computed once, in some nest; whatever lies between roots is computed (
 """
 
 from ..base.shapes import numel
+from .convolutions import contiguous
 from .maps import MOVEMENT, base, memory_under, passes
 
 FOLDS = frozenset(("sum", "prod", "max", "min", "argmax", "argmin"))
@@ -12,8 +13,7 @@ SIMPLE = frozenset(
     """neg sign floor ceil round trunc abs invert add sub mul maximum minimum bitand bitor bitxor
     shl shr copysign eq ne lt le gt ge isnan where cast""".split()
 )
-# Operands of host steps that are wanted contiguous, not as views of other memory.
-CONTIGUOUS = {"conv": (1,), "conv_grad_weight": (0,)}
+SHARED, FEW_ROWS = 4, 128  # products that share an operand, rows of each
 CHEAP = 2  # simple operations that are repeated rather than stored
 MAX_OPERATIONS = 80  # of one expression
 MAX_LOADS = 16
@@ -78,12 +78,21 @@ class Roots:
             self.found[v.index] = kind
         if kind == "host":
             for k, i in enumerate(v.inputs):
-                view = i.shape is not None and k not in CONTIGUOUS.get(name, ())
+                view = i.shape is not None and k not in self.whole(v)
                 self._store(memory_under(i, self.turned)[0] if view else i)
         elif name == "take":
             self._store(memory_under(v.inputs[0], self.turned)[0])
         elif name in MOVEMENT and not passes(v):
             self._store(v.inputs[0])
+
+    def whole(self, v):
+        """Positions of the operands that a host step wants contiguous.  Beside those of its kind: a
+        transposed matrix by which many products of few rows multiply, as a recurrent layer's, is
+        turned once for all of them."""
+        if v.prim.name != "dot" or v.shape[-2] > FEW_ROWS:
+            return contiguous(v)
+        users = [u for u in self.users[v.inputs[1].index] if u.prim.name == "dot"]
+        return (1,) if v.inputs[1].prim.name == "permute" and len(users) >= SHARED else ()
 
     def _wanted_often(self, v):
         """Values many expressions want are roots, unless computing them again is cheaper."""

@@ -26,9 +26,14 @@ def is_native(step):
     return number and (step.source.prim.name == "dot" or not empty)
 
 
-def of_step(step, place):
-    """The kernel's Work on a step; `place`: value -> (table entry, byte offset)."""
-    return PLANNERS[step.source.prim.name](step, place)
+def of_step(step, place, behind):
+    """The kernel's Works on a step, one after the other.
+
+    Args:
+        place: value -> (table entry, byte offset).
+        behind: bytes -> such a place, for what only the step uses.
+    """
+    return PLANNERS[step.source.prim.name](step, place, behind)
 
 
 @functools.cache

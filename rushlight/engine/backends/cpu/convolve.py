@@ -3,15 +3,21 @@
 import math
 from typing import NamedTuple
 
+from ...schedule.convolutions import by_squares
 from ...schedule.maps import base
 from .cuts import ALIGN, DEPTH, PANELS, ROWS, Work, aligned, even, isa, tasks
-from .kernels import blocked, contraction, convolution, patches
+from .kernels import blocked, contraction, convolution, patches, winograd
 from .kernels.vectors import lanes, wide
 
-FORWARD, WEIGHTS = map(contraction.KINDS.index, ("forward", "weights"))
+FORWARD, WEIGHTS, SQUARES, TURN, BACK = map(
+    contraction.KINDS.index, ("forward", "weights", "winograd", "turn_weights", "turn_back")
+)
+NEAR = 1 << 20  # bytes of squares and their products that stay near
 CHUNK = 4  # panels of pixels that are multiplied at a time
 PART = 3 * ROWS  # rows of the weights' gradient that are made at a time
 PIXELS = 512  # of an image from which on panels do not cross images
+CHANNELS, FEWEST_CHANNELS = 128, 16  # of a part of the weights' gradient by squares
+WEIGHT = 32  # multiplications in about the time of turning one kernel
 FEWEST_UNITS = 8  # of work, where there is enough for several threads
 
 
@@ -53,6 +59,16 @@ def _geometry(shape, strides, kernel, out, params, size):
     return [found[name] for name in patches.WORDS]
 
 
+def _line(geometry):
+    """Pixels of a line of the output."""
+    return geometry[patches.WORDS.index("out_w")]
+
+
+def _copied(size):
+    """Elements of a vector that is copied."""
+    return min(isa().lanes(size), 16)
+
+
 def _placed(access, place):
     """(table entry, byte offset) of an operand."""
     entry, offset = place(base(access.value))
@@ -77,8 +93,10 @@ def _vectors(dtype, columns):
     return -(-columns // lanes(dtype, isa())) * lanes(dtype, isa()) * dtype.itemsize
 
 
-def forward(step, place):
-    """The Work of a convolution."""
+def forward(step, place, behind):
+    """The Works of a convolution."""
+    if by_squares(step.source):
+        return _squares(step, place, behind)
     (x, at_x), (w, at_w) = step.operands
     out, params, dtype = step.value.shape, step.source.params, step.value.dtype
     size, sums, groups = dtype.itemsize, wide(dtype), params["groups"]
@@ -97,8 +115,11 @@ def forward(step, place):
     units = groups * spans * per_span
     each = -(-units // tasks(work))
     deep = even(channels, max(DEPTH // taps, 1)) * taps
-    c_at = aligned(deep * _vectors(dtype, chunk))
-    space = c_at + (0 if direct else rows * chunk * sums.itemsize)
+    c_at = aligned(deep * _vectors(dtype, chunk)) + ALIGN
+    tables_at = c_at + (0 if direct else aligned(rows * chunk * sums.itemsize))
+    geometry = _geometry(x, at_x.strides, w[2:], out[2:], params, size)
+    table = patches.table_bytes(min(panel, chunk), _line(geometry), taps, _copied(size))
+    space = tables_at + table * -(-chunk // panel)
     blocks = blocked.Blocks(deep, ROWS, PANELS, c_at=c_at, space=space)
     full, last = _groups(dtype, chunk), _groups(dtype, span - (per_span - 1) * chunk)
     places = [_placed(at_x, place), _placed(at_w, place), place(base(step.value))]
@@ -122,17 +143,108 @@ def forward(step, place):
         "direct": direct,
         "full": len(full),
         "last": len(last),
+        "tables_at": tables_at,
+        "table": table,
     }
-    geometry = _geometry(x, at_x.strides, w[2:], out[2:], params, size)
     offsets = [offset for _, offset in places]
     words = _words(
         FORWARD, convolution.FORWARD, values, offsets, blocks, geometry, [full, last]
     )
-    return Work(words, -(-units // each), space, work)
+    return [Work(words, -(-units // each), space, work)]
 
 
-def weights(step, place):
-    """The Work of the gradient of a convolution's weights."""
+def _squares(step, place, behind):
+    """The same by Winograd's way: the weights turned, then the rest."""
+    (x, at_x), (w, at_w) = step.operands
+    out, params, dtype = step.value.shape, step.source.params, step.value.dtype
+    size, each_vector = dtype.itemsize, lanes(dtype, isa())
+    rows, channels = w[:2]
+    u_row = aligned(channels * size) + ALIGN
+    u_place = rows * u_row + ALIGN
+    u = behind(winograd.SQUARE * u_place)
+    from_w, to = _placed(at_w, place), place(base(step.value))
+    per_task = even(rows, -(-rows // tasks(channels * rows * WEIGHT)))
+    strides = [s * size for s in at_w.strides]
+    turned = {
+        "w": from_w[0],
+        "u": u[0],
+        "units": rows,
+        "each": per_task,
+        "columns": channels,
+        **dict(zip(("w_row", "w_column", "w_h", "w_w"), strides, strict=True)),
+        "u_row": u_row,
+        "u_place": u_place,
+    }
+    words = [TURN, *(turned[name] for name in winograd.WEIGHTS), from_w[1], u[1]]
+    first = Work(words, -(-rows // per_task), 0, channels * rows * WEIGHT)
+
+    across, tiles = -(-out[3] // 2), -(-out[2] // 2) * -(-out[3] // 2)
+    total, panel = x[0] * tiles, each_vector * isa().widest
+    work = total * rows * channels * winograd.SQUARE
+    panels = -(-total // panel)
+    near = NEAR // (winograd.SQUARE * panel * (channels + rows) * size)
+    chunk = even(panels, max(near, 2 if panels <= 2 else 1))
+    while chunk > 1 and tasks(work) > 1 and -(-panels // chunk) < FEWEST_UNITS:
+        chunk -= 1
+    chunk = min(chunk * panel, total)
+    units = -(-total // chunk)
+    each = -(-units // tasks(work))
+    v_panel = channels * panel * size
+    v_place = -(-chunk // panel) * v_panel + ALIGN
+    m_row = aligned(chunk * size) + ALIGN
+    m_place = rows * m_row + ALIGN  # no powers of 2 apart either
+    m_at = winograd.SQUARE * v_place
+    tables_at = m_at + winograd.SQUARE * m_place
+    table = winograd.table_bytes(min(panel, chunk), across, each_vector)
+    full, last = _groups(dtype, chunk), _groups(dtype, total - (units - 1) * chunk)
+    from_x = _placed(at_x, place)
+    lines = [s * size for s in at_x.strides[:3]]
+    values = {
+        "x": from_x[0],
+        "u": u[0],
+        "c": to[0],
+        "units": units,
+        "each": each,
+        "rows": rows,
+        "depth": channels,
+        "u_row": u_row,
+        "u_place": u_place,
+        **dict(zip(("x_image", "x_channel", "x_line"), lines, strict=True)),
+        "c_image": math.prod(out[1:]) * size,
+        "c_channel": math.prod(out[2:]) * size,
+        "c_line": out[3] * size,
+        "h": x[2],
+        "w": x[3],
+        "out_h": out[2],
+        "out_w": out[3],
+        "top": params["padding"][0],
+        "left": params["padding"][1],
+        "tiles": tiles,
+        "across": across,
+        "total": total,
+        "chunk": chunk,
+        "full": len(full),
+        "last": len(last),
+        "v_at": 0,
+        "v_place": v_place,
+        "v_panel": v_panel,
+        "m_at": m_at,
+        "m_row": m_row,
+        "m_place": m_place,
+        "tables_at": tables_at,
+        "table": table,
+    }
+    space = tables_at + -(-chunk // panel) * table
+    blocks = blocked.Blocks(even(channels, DEPTH), ROWS, PANELS, space=space)
+    offsets = [from_x[1], u[1], to[1]]
+    words = _words(SQUARES, winograd.FIELDS, values, offsets, blocks, (), [full, last])
+    return [first, Work(words, -(-units // each), space, work)]
+
+
+def weights(step, place, behind):
+    """The Works of the gradient of a convolution's weights."""
+    if by_squares(step.source):
+        return _back(step, place)
     (g, at_g), (x, at_x) = step.operands
     shape, params, dtype = step.value.shape, step.source.params, step.value.dtype
     size, sums, groups = dtype.itemsize, wide(dtype), params["groups"]
@@ -152,7 +264,9 @@ def weights(step, place):
     a_at = aligned(deep * _vectors(dtype, columns))
     c_at = a_at + min(row_block, each) * taps * a_row
     made = each * taps * columns
-    space = c_at + made * (sums.itemsize + (0 if sums is dtype else size))
+    tables_at = c_at + aligned(made * (sums.itemsize + (0 if sums is dtype else size)))
+    geometry = _geometry(x, at_x.strides, shape[2:], g[2:], params, size)
+    space = tables_at + patches.table_bytes(deep, _line(geometry), taps, _copied(size))
     blocks = blocked.Blocks(
         deep, row_block, PANELS, a_at=a_at, c_at=c_at, a_row=a_row, space=space
     )
@@ -177,8 +291,79 @@ def weights(step, place):
         "c_row": channels * taps * size,
         "pixels": pixels,
         "count": len(listed),
+        "tables_at": tables_at,
     }
-    geometry = _geometry(x, at_x.strides, shape[2:], g[2:], params, size)
     offsets = [offset for _, offset in places]
     words = _words(WEIGHTS, convolution.WEIGHTS, values, offsets, blocks, geometry, [listed])
-    return Work(words, -(-units // units_each), space, work)
+    return [Work(words, -(-units // units_each), space, work)]
+
+
+def _back(step, place):
+    """The same by Winograd's way."""
+    (g, at_g), (x, at_x) = step.operands
+    shape, params, dtype = step.value.shape, step.source.params, step.value.dtype
+    size, each_vector = dtype.itemsize, lanes(dtype, isa())
+    rows, channels = shape[:2]
+    across, tiles = -(-g[3] // 2), -(-g[2] // 2) * -(-g[3] // 2)
+    total, panel = x[0] * tiles, each_vector * isa().widest
+    work = total * rows * channels * winograd.SQUARE
+    part = even(channels, CHANNELS)
+    while part > FEWEST_CHANNELS and tasks(work) > 1 and channels // part < 2:
+        part = -(-part // 2)
+    units = -(-channels // part)
+    each = -(-units // tasks(work))
+    near = NEAR // (winograd.SQUARE * panel * (part + rows) * size)
+    chunk = min(max(near, 2) * panel, total)
+    v_row = aligned(chunk * size) + ALIGN
+    v_place, e_place = part * v_row + ALIGN, rows * v_row + ALIGN
+    m_place = aligned(rows * part * size) + ALIGN
+    e_at = winograd.SQUARE * v_place
+    m_at = e_at + winograd.SQUARE * e_place
+    b_at = aligned(m_at + winograd.SQUARE * m_place)
+    deep = even(chunk, DEPTH)
+    tables_at = b_at + aligned(deep * _vectors(dtype, part))
+    table = winograd.table_bytes(min(panel, chunk), across, each_vector)
+    space = tables_at + -(-chunk // panel) * table
+    full, last = _groups(dtype, part), _groups(dtype, channels - (units - 1) * part)
+    places = [_placed(at_x, place), _placed(at_g, place), place(base(step.value))]
+    lines = [s * size for s in at_x.strides[:3]]
+    values = {
+        **dict(zip("xgc", (entry for entry, _ in places), strict=True)),
+        "units": units,
+        "each": each,
+        "rows": rows,
+        "channels": channels,
+        "part": part,
+        **dict(zip(("x_image", "x_channel", "x_line"), lines, strict=True)),
+        "c_image": math.prod(g[1:]) * size,
+        "c_channel": math.prod(g[2:]) * size,
+        "c_line": g[3] * size,
+        "h": x[2],
+        "w": x[3],
+        "out_h": g[2],
+        "out_w": g[3],
+        "top": params["padding"][0],
+        "left": params["padding"][1],
+        "tiles": tiles,
+        "across": across,
+        "total": total,
+        "chunk": chunk,
+        "full": len(full),
+        "last": len(last),
+        "v_at": 0,
+        "v_row": v_row,
+        "v_place": v_place,
+        "e_at": e_at,
+        "e_place": e_place,
+        "m_at": m_at,
+        "m_place": m_place,
+        "b_at": b_at,
+        "tables_at": tables_at,
+        "table": table,
+        "w_row": channels * 9 * size,
+        "w_column": 9 * size,
+    }
+    blocks = blocked.Blocks(deep, ROWS, PANELS, space=space)
+    offsets = [offset for _, offset in places]
+    words = _words(BACK, winograd.GRADIENT, values, offsets, blocks, (), [full, last])
+    return [Work(words, -(-units // each), space, work)]

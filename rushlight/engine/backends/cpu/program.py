@@ -1,5 +1,6 @@
 """A compiled graph: kernels in a table, host steps between them, buffers packed into one arena."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -7,10 +8,11 @@ import numpy as np
 from ...base import config, dtypes
 from ...base.arrays import strided
 from ...base.shapes import numel
+from ...runtime import profile
 from ...schedule import HostStep, expand, plan_memory, schedule
 from ...schedule.maps import base
-from . import contract
-from .address import address, aligned_empty, allocation, hand_over
+from . import contract, labels
+from .address import ALIGN, address, aligned_empty, allocation, hand_over
 from .expressions import supported
 from .heap import keep_freed
 from .jit import jit
@@ -61,9 +63,9 @@ class Program:
         out: list = []
         for step in steps:
             if id(step) in calls:
-                if not out or not isinstance(out[-1], _Native):
-                    out.append(_Native())
-                out[-1].add(calls[id(step)])
+                if not out or not isinstance(out[-1], _Native) or profile.active():
+                    out.append(_Native(step))
+                out[-1].calls += calls[id(step)]
             elif isinstance(step, HostStep):
                 out.append(step)
         for segment in out:
@@ -72,12 +74,12 @@ class Program:
         return out
 
     def _nest_calls(self, steps):
-        """{id of a nest: Call}; nests over nothing are left out."""
+        """{id of a nest: [Call]}; nests over nothing are left out."""
         nests = [s for s in steps if not isinstance(s, HostStep) and 0 not in s.shape]
         loops = {id(nest): collapse(nest) for nest in nests}
         addresses = self._compile(nests, loops)
         self.checked = any(i.name in CHECKED for nest in nests for i in nest.body)  # may one fail?
-        return {id(n): self._nest_call(n, loops[id(n)], addresses[id(n)]) for n in nests}
+        return {id(n): [self._nest_call(n, loops[id(n)], addresses[id(n)])] for n in nests}
 
     def _nest_call(self, nest, loops, code):
         work = numel(nest.shape) * len(nest.body)
@@ -89,11 +91,22 @@ class Program:
         """The same of the matrix products that are kernels."""
         found = {}
         for s in filter(contract.is_native, steps):
-            made = contract.of_step(s, self.memory.place)
-            jit().pool.reserve(made.scratch)
-            code = contract.code(s.value.dtype)
-            found[id(s)] = Call(code, made.words, made.tasks, made.work // contract.SPEED)
+            self.behind = -(-self.memory.arena_bytes // ALIGN) * ALIGN
+            found[id(s)] = [
+                self._contraction(contract.code(s.value.dtype), work)
+                for work in contract.of_step(s, self.memory.place, self._behind)
+            ]
         return found
+
+    def _contraction(self, code, made):
+        jit().pool.reserve(made.scratch)
+        return Call(code, made.words, made.tasks, made.work // contract.SPEED)
+
+    def _behind(self, nbytes):
+        """Memory behind the arena that one step uses."""
+        at, self.behind = self.behind, self.behind + -(-nbytes // ALIGN) * ALIGN
+        self.arena_bytes = max(self.arena_bytes, self.behind)
+        return 1, at
 
     def _compile(self, nests, kernels):
         """Addresses of the nests' kernels; new ones are compiled together."""
@@ -160,6 +173,10 @@ class Program:
         }
         for segment in self.segments:
             if isinstance(segment, HostStep):
+                if profile.active():
+                    timed = profile.active().record(labels.what(segment)).timed
+                    timed(self._host, segment, buffers, env)
+                    continue
                 self._host(segment, buffers, env)
             else:
                 segment.run(handed)
@@ -239,12 +256,9 @@ def _tasks(work):
 class _Native:
     """Consecutive kernels, run by one call."""
 
-    def __init__(self):
+    def __init__(self, step):
         self.calls = []
-
-    def add(self, call):
-        """One more kernel."""
-        self.calls.append(call)
+        self.step = step  # the first
 
     def finish(self, table):
         """Lay out the code the table interpreter reads."""
@@ -262,6 +276,8 @@ class _Native:
         self.call = jit().run_holding_gil if small else jit().run
         if any(call.tasks > 1 for call in self.calls):
             self.call = self.with_helpers
+        if profile.active():
+            self.call = partial(profile.active().record(labels.what(self.step)).timed, self.call)
 
     def with_helpers(self):
         """Run kernels some of which threads share."""

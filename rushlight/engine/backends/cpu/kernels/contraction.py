@@ -1,9 +1,10 @@
 """All contractions of a dtype as one object, so that no size or shape compiles anything more."""
 
-from . import convolution, dots, narrow, pack, patches, product, text, tile
+from ....base import dtypes
+from . import convolution, dots, narrow, pack, patches, product, text, tile, winograd
 from .text import Function
 
-KINDS = ("product", "forward", "weights")
+KINDS = ("product", "forward", "weights", "winograd", "turn_weights", "turn_back")
 
 
 def module(dtype, isa):
@@ -12,14 +13,14 @@ def module(dtype, isa):
     tiles, table = tile.functions(dtype, isa)
     size = dtype.itemsize
     parts = [*tiles, pack.function(size, isa), dots.function(dtype, isa)]
-    parts += [patches.function(size, isa), narrow.function(dtype, isa)]
-    parts += [product.function(dtype), *convolution.functions(dtype), _choose()]
-    return text.module(parts, [*table, *patches.GLOBALS, KERNELS])
-
-
-KERNELS = f"@kernels = internal constant [{len(KINDS)} x ptr] [" + (
-    ", ".join(f"ptr @{kind}" for kind in KINDS) + "]"
-)
+    parts += [*patches.functions(size, isa), narrow.function(dtype, isa)]
+    parts += [product.function(dtype), *convolution.functions(dtype, isa), _choose()]
+    kinds = KINDS[:3]
+    if dtype in (dtypes.float32, dtypes.float64):
+        parts, kinds = parts + winograd.functions(dtype, isa), KINDS
+    listed = ", ".join(f"ptr @{kind}" for kind in kinds)
+    kernels = f"@kernels = internal constant [{len(kinds)} x ptr] [{listed}]"
+    return text.module(parts, [*table, *patches.GLOBALS, kernels])
 
 
 def _choose():

@@ -12,16 +12,17 @@ channels at a time: what the patches fill is then A.
 from . import narrow, patches, text
 from .blocked import Blocked, Blocks, Group
 from .text import Function
-from .vectors import wide
+from .vectors import lanes, wide
 
 # Words of a forward pass: buffers; units of work and those of a task; sizes; strides in bytes;
 # pixels of an image; how they are cut: spans of chunks, of which only the last may be shorter;
-# whether C is written at once; how many Groups describe a whole chunk and the last.
+# whether C is written at once; how many Groups describe a whole chunk and the last; where tables of
+# `patches` are in scratch memory, and the bytes of one.
 FORWARD = """x w c units each rows depth taps w_row x_group w_group c_group c_image pixels spans
-    per_span span chunk direct full last""".split()
+    per_span span chunk direct full last tables_at table""".split()
 # Of the weights' gradient: parts of so many channels of each group; columns are a group's outputs.
 WEIGHTS = """x g c units each parts channels channels_each columns depth taps x_group g_group
-    g_image g_pixel g_column c_group c_row pixels count""".split()
+    g_image g_pixel g_column c_group c_row pixels count tables_at""".split()
 
 
 class _Convolution(Blocked):
@@ -44,6 +45,7 @@ class _Convolution(Blocked):
         self.b_space = "%scratch"
         self.a_space = f.at("%scratch", self.blocks.a_at)
         self.c_space = f.at("%scratch", self.blocks.c_at)
+        self.tables = f.at("%scratch", given["tables_at"])
         self.begin()
 
     def units(self, body):
@@ -74,16 +76,20 @@ class _Convolution(Blocked):
 
         f.loop(f.add(f.new(f"sub i64 {last}, {image}"), 1), one)
 
-    def patch(self, to, row, channel, channels, pixel, pixels):
-        values = (self.x, to, row, self.geometry, channel, channels, pixel, pixels)
-        self.f.call_own("patches", patches.PARAMETERS, values)
+    def visit(self, pixel, pixels, table):
+        self.f.call_own("visit", patches.VISIT, (self.geometry, pixel, pixels, table))
+
+    def patch(self, to, row, table, *span):
+        values = (self.x, to, row, self.geometry, table, *span)
+        self.f.call_own("patches", patches.COPY, values)
 
 
 class _Forward(_Convolution):
     """A few panels of pixels of a group at a time."""
 
-    def __init__(self, dtype):
+    def __init__(self, dtype, isa):
         super().__init__("forward", dtype, FORWARD, "xwc")
+        self.panel = isa.widest * lanes(dtype, isa)
         self.rows, self.depth_of_all = self.given["rows"], self.given["depth"]
         self.direct = self.f.new(f"icmp ne i64 {self.given['direct']}, 0")
         self.units(self.chunk)
@@ -107,8 +113,19 @@ class _Forward(_Convolution):
         self.c = f.choose(self.direct, "ptr", there, self.c_space)
         row = f.mul(given["chunk"], self.sums)
         self.c_row = f.choose(self.direct, "i64", f.mul(given["pixels"], size), row)
+        f.loop(width, lambda at, _: self.visit_panel(at, width), step=self.panel)
         self.add_up()
         f.branch(self.direct, lambda: None, lambda: self.put(to, width))
+
+    def visit_panel(self, at, width):
+        f = self.f
+        pixels = f.smaller(f.new(f"sub i64 {width}, {at}"), self.panel)
+        self.visit(f.add(self.pixel, at), pixels, self.table(at))
+
+    def table(self, at):
+        """The table of the panel that begins so many pixels into the chunk."""
+        number = self.f.new(f"udiv i64 {at}, {self.panel}")
+        return self.f.at(self.tables, self.f.mul(number, self.given["table"]))
 
     def put(self, to, width):
         """What was put together in scratch memory to the images it belongs to."""
@@ -143,7 +160,8 @@ class _Forward(_Convolution):
         return "i64", self.pixel
 
     def pack_panel(self, at, space, now):
-        self.patch(space, now.packed, self.channel, self.channels, at, now.columns)
+        table = self.table(self.f.new(f"sub i64 {at}, {self.pixel}"))
+        self.patch(space, now.packed, table, self.channel, self.channels, at, now.columns)
         return self.f.add(at, now.columns)
 
 
@@ -186,11 +204,13 @@ class _Weights(_Convolution):
     # ------------------------------------------------------------------------------ operands
     def start_a(self, k):
         self.pixel = k
+        self.visit(k, self.depth, self.tables)
         return "i64", self.first
 
     def read_a(self, at, rows):
         channels = self.f.new(f"udiv i64 {rows}, {self.unit}")
-        self.patch(self.a_space, self.blocks.a_row, at, channels, self.pixel, self.depth)
+        span = self.tables, at, channels, self.pixel, self.depth
+        self.patch(self.a_space, self.blocks.a_row, *span)
         return self.a_space, self.dtype.itemsize, self.blocks.a_row
 
     def beyond_a(self, at, rows):
@@ -213,7 +233,7 @@ class _Weights(_Convolution):
         return f.add(at, now.columns)
 
 
-def functions(dtype):
+def functions(dtype, isa):
     """The two kernels, of which each reads the words that its list names, then the operands'
     offsets in bytes, Blocks, the words of `patches`, and Groups."""
-    return [_Forward(dtype).f, _Weights(dtype).f]
+    return [_Forward(dtype, isa).f, _Weights(dtype).f]
