@@ -28,6 +28,7 @@ ROOMS = {
         "engine.backends.reference",
         "engine.backends.cpu",
     },
+    "engine.explain": {"engine.base", "engine.runtime", "engine.backends.cpu"},
     "engine.record": {*IR, "engine.ops", "engine.autodiff", "engine.runtime", "engine.execute"},
     # ir: as_strided's derivative is made where its view is
     "frontend": {*IR, "engine.ops", "engine.record", "engine.runtime"},
@@ -43,13 +44,14 @@ ROOMS = {
     "cuda": set(),
     "_C": FACE,
     "testing": {*FACE, "nn", "optim", "engine.base", "engine.ops"},
-    "cli": {*FACE, "nn", "optim", "utils", "vision", "interop"},
+    "cli": {*FACE, "nn", "optim", "utils", "vision", "interop", "engine.explain"},
     "__main__": {"cli"},
 }
 LATE = {  # imports inside functions: (module, imported) -> why
     ("_utils", "nn.parameter"): "checkpoints name a function of `_utils` that makes Parameters",
     ("nn.parameter", "_utils"): "the other half of that pair",
     ("engine.execute", "engine.backends.cpu.program"): "loads llvmlite, only to compile",
+    ("engine.explain", "engine.backends.cpu.peak"): "loads llvmlite, only to measure",
     ("frontend.overrides", "frontend.dispatch"): "modes clear its caches; it asks for overrides",
     ("frontend.serialization_rebuild", "frontend.serialization"): "a storage pickles by save/load",
     ("utils.data.iterators", "utils.data.dataloader"): "for type checkers only",

@@ -82,6 +82,15 @@ def store(key, code):
             trim(where)
 
 
+def usage():
+    """(number of objects kept, their bytes)."""
+    where, sizes = folder(), []
+    for f in where.glob("*.o") if where else ():
+        with contextlib.suppress(OSError):  # another process has just dropped it
+            sizes.append(f.stat().st_size)
+    return len(sizes), sum(sizes)
+
+
 def _digest(key, code):
     return hashlib.sha256(key.encode() + code).digest()
 

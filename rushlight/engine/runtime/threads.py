@@ -22,18 +22,26 @@ SETTERS = (
 CGROUP = "/sys/fs/cgroup/cpu.max"  # "quota period" in microseconds, or "max period"
 
 
-def available(quota=CGROUP):
-    """Processors the process may use, at least 1."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def bounds(quota=CGROUP):
+    """{what bounds the number of threads: how many it allows}, of what is set."""
+    found = {"processors": os.cpu_count() or 1}
+    if hasattr(os, "sched_getaffinity"):
+        found["affinity"] = len(os.sched_getaffinity(0))
     try:
         allowed, period = pathlib.Path(quota).read_text(encoding="ascii").split()
-        count = min(count, math.ceil(int(allowed) / int(period)))
+        found["cgroup quota"] = math.ceil(int(allowed) / int(period))
     except (OSError, ValueError):
         pass  # no such file, or "max"
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdecimal() and int(given):
-        return int(given)
-    return max(count or 1, 1)
+        found["OMP_NUM_THREADS"] = int(given)
+    return found
+
+
+def available(quota=CGROUP):
+    """Processors the process may use, at least 1; OMP_NUM_THREADS, where set, has the last word."""
+    found = bounds(quota)
+    return found.pop("OMP_NUM_THREADS", None) or max(min(found.values()), 1)
 
 
 _threads = [available()]
