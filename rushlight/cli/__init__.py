@@ -1,18 +1,19 @@
 """The `rushlight` command: argument parsing only, one file per sub-command.
 
 `run` (run.py) runs a PyTorch program on rushlight; tracebacks.py shortens what it prints when the
-program fails. Nothing here is imported by ``import rushlight``.
+program fails. `explain` runs one likewise and says what its kernels took; `doctor` says what the
+machine can do. Nothing here is imported by ``import rushlight``.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from . import run
+from . import doctor, explain, run
 
 __all__ = ["main"]
 
-_COMMANDS = (run,)
+_COMMANDS = (run, explain, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

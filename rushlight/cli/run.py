@@ -10,6 +10,7 @@ import importlib.util
 import os
 import sys
 import types
+from contextlib import AbstractContextManager, nullcontext
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 
 from ..interop import alias
@@ -34,14 +35,32 @@ def add_parser(commands) -> None:
         help="run a PyTorch program with `torch` resolved to rushlight",
         description="Run a PyTorch program with `torch` and its submodules resolved to rushlight.",
     )
+    add_program(parser)
+    parser.set_defaults(handler=lambda options: run_program(parser, options))
+
+
+def add_program(parser: argparse.ArgumentParser) -> None:
+    """Let the command of `parser` take a program and its arguments."""
     # REMAINDER: everything after the target belongs to the program, options included.
     rest = argparse.REMAINDER
     parser.add_argument("-m", dest="module", nargs=rest, help="run a module, as python -m does")
     parser.add_argument("script", nargs=rest, help="program to run, then its arguments")
-    parser.set_defaults(handler=lambda options: _handle(parser, options))
 
 
-def _handle(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+def run_program(
+    parser: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    around: AbstractContextManager | None = None,
+) -> int:
+    """Run the program that `options` name and return the exit status.
+
+    Args:
+        parser: of the command, for its messages.
+        around: entered when the program starts and left when it has ended; not where it cannot
+            start.
+
+    Raises: SystemExit where the program does.
+    """
     words = options.module if options.module is not None else options.script
     if not words:
         parser.error("name a script or -m module to run")
@@ -51,12 +70,13 @@ def _handle(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
         code, module = prepare(words[0], words[1:])
     except _CannotStart as error:
         message, status = error.args
-        print(f"rushlight run: {message}", file=sys.stderr)
+        print(f"{parser.prog}: {message}", file=sys.stderr)
         return status
     except SyntaxError as error:
         report(error)
         return 1
-    return _execute(code, module)
+    with around or nullcontext():
+        return _execute(code, module)
 
 
 def _prepare_script(path: str, args: list[str]) -> tuple[types.CodeType, types.ModuleType]:
