@@ -8,8 +8,9 @@ from .jit import jit
 from .kernels import isa as isas
 
 ALIGN = 64  # bytes
-DEPTH, ROWS = 384, 192  # of a block, at most: a panel of B and a block of A stay near
-PANELS = 6  # of B that are near at once
+# Of a block, at most: a panel of B and a block of A stay near, and chains of sums short.
+DEPTH, ROWS = 256, 192
+PANELS = 8  # of B that are near at once
 TASK = 1 << 21  # multiplications that are worth a thread's while
 MOST_TASKS = 64
 
