@@ -7,11 +7,21 @@ address operands), `roots.py` and `fuse.py` (what is computed together), `build.
 """
 
 from ..base import config
+from ..base.shapes import numel
 from .build import build
 from .expand import expand  # noqa: F401
 from .fuse import fuse
 from .memory import plan_memory  # noqa: F401
 from .nest import HostStep, Nest, describe  # noqa: F401
+from .roots import weight
+
+MEMORY = frozenset("load store const argument scalar index gather scatter fold".split())
+
+
+def work(nest):
+    """About how many additions one run of a nest takes as long as."""
+    each = sum([1 if i.name in MEMORY else weight(i.name) for i in nest.body])
+    return numel(nest.shape) * each
 
 
 def schedule(graph, can_fuse):

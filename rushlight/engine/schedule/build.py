@@ -186,7 +186,7 @@ class _Builder:
             return 1
         if made is not None and made[0] == "row" or v.prim.kind == "source":
             return 0
-        own = 0 if v.prim.name in MOVEMENT else weight(v)
+        own = 0 if v.prim.name in MOVEMENT else weight(v.prim.name)
         return own + sum(self._cost(i) for i in v.inputs)
 
     def compute(self, v, at):

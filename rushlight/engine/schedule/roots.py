@@ -3,6 +3,8 @@
 A root is computed once, in some nest; whatever lies between roots is computed (again) by each user.
 """
 
+from itertools import combinations
+
 from ..base.shapes import numel
 from .convolutions import contiguous
 from .maps import MOVEMENT, base, memory_under, passes
@@ -19,9 +21,8 @@ MAX_OPERATIONS = 80  # of one expression
 MAX_LOADS = 16
 
 
-def weight(v):
-    """What computing v once more costs, beside its operands; an addition is 1."""
-    name = v.prim.name
+def weight(name):
+    """What an operation costs, beside its operands; an addition is 1."""
     return 1 if name in SIMPLE else 4 if name in ("div", "sqrt", "take") else 12
 
 
@@ -104,7 +105,7 @@ class Roots:
         if v.prim.kind != "source" and kind is None and v.index not in self.products:
             if v.prim.name not in MOVEMENT:
                 count += 1
-                cost += weight(v)
+                cost += weight(v.prim.name)
             if self._pays(v, cost, loads, count):
                 kind = self.found[v.index] = "value"
         self.size[v.index] = count
@@ -118,7 +119,8 @@ class Roots:
             return False
         if loads == 0 and cost <= 4 * CHEAP:
             return False
-        return len(self.users[v.index]) > 1 or self._grows(v)
+        users = self.users[v.index]
+        return len(users) > 1 and not _apart(users) or self._grows(v)
 
     def _grows(self, v):
         """Do movements of v repeat it?"""
@@ -130,6 +132,19 @@ class Roots:
             if u.prim.name in MOVEMENT:
                 todo += self.users[u.index]
         return False
+
+
+def _apart(users):
+    """Do they take slices that have nothing in common?"""
+    if any(u.prim.name != "slice" or {*u.params["steps"]} != {1} for u in users):
+        return False
+    spans = [
+        [(low, low + n) for low, n in zip(u.params["starts"], u.shape, strict=True)] for u in users
+    ]
+    return all(
+        any(a[1] <= b[0] or b[1] <= a[0] for a, b in zip(one, other, strict=True))
+        for one, other in combinations(spans, 2)
+    )
 
 
 def _swaps(axes):

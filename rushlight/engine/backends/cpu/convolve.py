@@ -9,14 +9,14 @@ from .cuts import ALIGN, DEPTH, PANELS, ROWS, Work, aligned, even, isa, tasks
 from .kernels import blocked, contraction, convolution, patches, winograd
 from .kernels.vectors import lanes, wide
 
-FORWARD, WEIGHTS, SQUARES, TURN, BACK = map(
-    contraction.KINDS.index, ("forward", "weights", "winograd", "turn_weights", "turn_back")
+FORWARD, WEIGHTS, SQUARES, TURN = map(
+    contraction.KINDS.index, ("forward", "weights", "winograd", "turn_weights")
 )
 NEAR = 1 << 20  # bytes of squares and their products that stay near
+LINES = 96  # pixels of a block of the weights' gradient: its sums are long
 CHUNK = 4  # panels of pixels that are multiplied at a time
 PART = 3 * ROWS  # rows of the weights' gradient that are made at a time
 PIXELS = 512  # of an image from which on panels do not cross images
-CHANNELS, FEWEST_CHANNELS = 128, 16  # of a part of the weights' gradient by squares
 WEIGHT = 32  # multiplications in about the time of turning one kernel
 FEWEST_UNITS = 8  # of work, where there is enough for several threads
 
@@ -243,8 +243,6 @@ def _squares(step, place, behind):
 
 def weights(step, place, behind):
     """The Works of the gradient of a convolution's weights."""
-    if by_squares(step.source):
-        return _back(step, place)
     (g, at_g), (x, at_x) = step.operands
     shape, params, dtype = step.value.shape, step.source.params, step.value.dtype
     size, sums, groups = dtype.itemsize, wide(dtype), params["groups"]
@@ -258,7 +256,7 @@ def weights(step, place, behind):
     parts = -(-channels // each)
     units = groups * parts
     units_each = -(-units // tasks(work))
-    deep = even(depth, DEPTH)
+    deep = even(depth, LINES)
     row_block = max(ROWS // taps, 1)
     a_row = aligned(deep * size) + ALIGN  # rows that are no power of 2 apart
     a_at = aligned(deep * _vectors(dtype, columns))
@@ -296,74 +294,3 @@ def weights(step, place, behind):
     offsets = [offset for _, offset in places]
     words = _words(WEIGHTS, convolution.WEIGHTS, values, offsets, blocks, geometry, [listed])
     return [Work(words, -(-units // units_each), space, work)]
-
-
-def _back(step, place):
-    """The same by Winograd's way."""
-    (g, at_g), (x, at_x) = step.operands
-    shape, params, dtype = step.value.shape, step.source.params, step.value.dtype
-    size, each_vector = dtype.itemsize, lanes(dtype, isa())
-    rows, channels = shape[:2]
-    across, tiles = -(-g[3] // 2), -(-g[2] // 2) * -(-g[3] // 2)
-    total, panel = x[0] * tiles, each_vector * isa().widest
-    work = total * rows * channels * winograd.SQUARE
-    part = even(channels, CHANNELS)
-    while part > FEWEST_CHANNELS and tasks(work) > 1 and channels // part < 2:
-        part = -(-part // 2)
-    units = -(-channels // part)
-    each = -(-units // tasks(work))
-    near = NEAR // (winograd.SQUARE * panel * (part + rows) * size)
-    chunk = min(max(near, 2) * panel, total)
-    v_row = aligned(chunk * size) + ALIGN
-    v_place, e_place = part * v_row + ALIGN, rows * v_row + ALIGN
-    m_place = aligned(rows * part * size) + ALIGN
-    e_at = winograd.SQUARE * v_place
-    m_at = e_at + winograd.SQUARE * e_place
-    b_at = aligned(m_at + winograd.SQUARE * m_place)
-    deep = even(chunk, DEPTH)
-    tables_at = b_at + aligned(deep * _vectors(dtype, part))
-    table = winograd.table_bytes(min(panel, chunk), across, each_vector)
-    space = tables_at + -(-chunk // panel) * table
-    full, last = _groups(dtype, part), _groups(dtype, channels - (units - 1) * part)
-    places = [_placed(at_x, place), _placed(at_g, place), place(base(step.value))]
-    lines = [s * size for s in at_x.strides[:3]]
-    values = {
-        **dict(zip("xgc", (entry for entry, _ in places), strict=True)),
-        "units": units,
-        "each": each,
-        "rows": rows,
-        "channels": channels,
-        "part": part,
-        **dict(zip(("x_image", "x_channel", "x_line"), lines, strict=True)),
-        "c_image": math.prod(g[1:]) * size,
-        "c_channel": math.prod(g[2:]) * size,
-        "c_line": g[3] * size,
-        "h": x[2],
-        "w": x[3],
-        "out_h": g[2],
-        "out_w": g[3],
-        "top": params["padding"][0],
-        "left": params["padding"][1],
-        "tiles": tiles,
-        "across": across,
-        "total": total,
-        "chunk": chunk,
-        "full": len(full),
-        "last": len(last),
-        "v_at": 0,
-        "v_row": v_row,
-        "v_place": v_place,
-        "e_at": e_at,
-        "e_place": e_place,
-        "m_at": m_at,
-        "m_place": m_place,
-        "b_at": b_at,
-        "tables_at": tables_at,
-        "table": table,
-        "w_row": channels * 9 * size,
-        "w_column": 9 * size,
-    }
-    blocks = blocked.Blocks(deep, ROWS, PANELS, space=space)
-    offsets = [offset for _, offset in places]
-    words = _words(BACK, winograd.GRADIENT, values, offsets, blocks, (), [full, last])
-    return [Work(words, -(-units // each), space, work)]

@@ -106,6 +106,9 @@ def _parts(dtype, count, rows, columns, wanted, blocks):
     elif blocks.packs_b:
         left = cuts(columns, wanted, panel)
         top = cuts(rows, min(-(-wanted // len(left)), rows // SERVED), tile)
+    elif rows < columns:
+        left = cuts(columns, wanted, panel)
+        top = cuts(rows, -(-wanted // len(left)), tile)
     else:
         top = cuts(rows, wanted, tile)
         left = cuts(columns, -(-wanted // len(top)), panel)

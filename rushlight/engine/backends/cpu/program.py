@@ -9,7 +9,7 @@ from ...base import config, dtypes
 from ...base.arrays import strided
 from ...base.shapes import numel
 from ...runtime import profile
-from ...schedule import HostStep, expand, plan_memory, schedule
+from ...schedule import HostStep, expand, plan_memory, schedule, work
 from ...schedule.maps import base
 from . import contract, labels
 from .address import ALIGN, address, aligned_empty, allocation, hand_over
@@ -20,9 +20,9 @@ from .loops import arguments, collapse, division, structure
 from .lower import lower
 
 CHECKED = ("clamp_index", "idiv", "rem")  # instructions that may note a failed check
-SMALL_WORK = 20_000  # elements below which a run keeps the interpreter lock
+SMALL_WORK = 60_000  # additions below which a run keeps the interpreter lock
 TASK_WORK, MOST_TASKS = 1 << 18, 64
-NANOSECONDS = 1 / 32  # that one element of one instruction takes, about
+NANOSECONDS = 1 / 32  # that one addition takes, about
 FIRST_NUMBER = 2  # cells before the run-time numbers: the failed check, the value it failed for
 _kernels: dict = {}  # structure -> address of the kernel
 
@@ -82,10 +82,10 @@ class Program:
         return {id(n): [self._nest_call(n, loops[id(n)], addresses[id(n)])] for n in nests}
 
     def _nest_call(self, nest, loops, code):
-        work = numel(nest.shape) * len(nest.body)
+        cost = work(nest)
         checked = any(i.name in CHECKED for i in nest.body)  # what failed is two words
-        each, tasks = division(loops, 1 if checked else _tasks(work))
-        return Call(code, arguments(nest, loops, each, self.memory.place, self._slot), tasks, work)
+        each, tasks = division(loops, 1 if checked else _tasks(cost))
+        return Call(code, arguments(nest, loops, each, self.memory.place, self._slot), tasks, cost)
 
     def _product_calls(self, steps):
         """The same of the matrix products that are kernels."""
@@ -239,8 +239,7 @@ class Program:
 
 
 class Call(NamedTuple):
-    """A kernel with its arguments, the tasks that threads may share, and its work, in elements of
-    a nest's instructions."""
+    """A kernel with its arguments, the tasks that threads may share, and its work, in additions."""
 
     code: int
     arguments: list

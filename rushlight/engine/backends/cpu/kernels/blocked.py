@@ -74,7 +74,6 @@ class Blocked:
     """
 
     unit = 1
-    again = "0"  # is all of it on top of what C holds?
 
     # ------------------------------------------------------------------- what a subclass says
     def start_a(self, k):
@@ -122,8 +121,7 @@ class Blocked:
         """A block of K: B packed if need be, then blocks of rows."""
         f = self.f
         self.depth = f.smaller(f.new(f"sub i64 {self.depth_of_all}, {k}"), self.blocks.depth)
-        further = f.new(f"zext i1 {f.new(f'icmp ne i64 {k}, 0')} to i64")
-        self.add = f.new(f"or i64 {further}, {self.again}")
+        self.add = f.new(f"zext i1 {f.new(f'icmp ne i64 {k}, 0')} to i64")
         self.pack_b(k)
         start = [self.start_a(k), ("ptr", self.c)]
         self.balanced(self.rows, self.blocks.rows, self.row_block, start, self.unit)

@@ -4,7 +4,7 @@ from ....base import dtypes
 from . import convolution, dots, narrow, pack, patches, product, text, tile, winograd
 from .text import Function
 
-KINDS = ("product", "forward", "weights", "winograd", "turn_weights", "turn_back")
+KINDS = ("product", "forward", "weights", "winograd", "turn_weights")
 
 
 def module(dtype, isa):

@@ -6,9 +6,7 @@ outputs of a 3 x 3 kernel take 36.
 d are squares of 4 x 4 that are 2 apart, for tiles of 2 x 2 outputs.  For each of the 16 places of a
 square u, v and their products are matrices: (outputs, channels), (channels, tiles), (outputs,
 tiles).  u is made once (`turn_weights`), the others for a few panels of tiles at a time, so that
-they stay near.  The gradient of the weights adds up in the same squares,
-
-    w' = G' (sum over tiles of (A g A') * v) G
+they stay near.
 
 Squares along a line are taken vector by vector, their columns sorted into even and odd ones.  Where
 they begin and what of them is inside the image is worked out once for all channels, as in
@@ -27,10 +25,6 @@ SQUARE = 16  # places
 FIELDS = """x u c units each rows depth u_row u_place x_image x_channel x_line c_image c_channel
     c_line h w out_h out_w top left tiles across total chunk full last v_at v_place v_panel m_at
     m_row m_place tables_at table""".split()
-# Of the weights' gradient: parts of so many channels, and tiles that are turned at a time.
-GRADIENT = """x g c units each rows channels part x_image x_channel x_line c_image c_channel c_line
-    h w out_h out_w top left tiles across total chunk full last v_at v_row v_place e_at e_place m_at
-    m_place b_at tables_at table w_row w_column""".split()
 WEIGHTS = "w u units each columns w_row w_column w_h w_w u_row u_place".split()
 ROW_WORDS = 5  # of a line of squares: where it begins, masks of four vectors
 OUT_WORDS = 5  # where the first line of outputs begins, masks of two vectors of each of two lines
@@ -149,18 +143,41 @@ class _Weights(_Kernel):
         return a, self.plus(ends, middle), self.minus(ends, middle), c
 
 
-# -------------------------------------------------------------------------------------- tiles
-class _Tiles(_Kernel, Blocked):
-    """Where tiles are, and v."""
+# -------------------------------------------------------------------------------- convolution
+class _Convolution(_Kernel, Blocked):
+    """A few panels of tiles at a time."""
 
-    def __init__(self, name, dtype, isa, fields, operands):
-        super().__init__(name, dtype, isa, fields, operands)
+    def __init__(self, dtype, isa):
+        super().__init__("winograd", dtype, isa, FIELDS, "xuc")
         f, given, at = self.f, self.given, self.used
         self.blocks = Blocks(*[f.word("%args", at + i) for i in range(len(Blocks._fields))])
         self.first_listed = f.at("%args", at + len(Blocks._fields), "i64")
         self.panel = isa.widest * self.lanes
-        self.tables = f.at("%scratch", given["tables_at"])
+        self.rows, self.depth_of_all, self.c_row = given["rows"], given["depth"], given["m_row"]
+        self.v, self.m, self.tables = (
+            f.at("%scratch", given[name]) for name in ("v_at", "m_at", "tables_at")
+        )
         self.begin()
+        self.units(self.chunk)
+
+    def chunk(self, unit):
+        f, given = self.f, self.given
+        first = f.mul(unit, given["chunk"])
+        width = f.smaller(f.new(f"sub i64 {given['total']}, {first}"), given["chunk"])
+        whole = f.new(f"icmp eq i64 {width}, {given['chunk']}")
+        self.count = f.choose(whole, "i64", given["full"], given["last"])
+        beyond = f.at(self.first_listed, f.mul(given["full"], len(Group._fields)), "i64")
+        self.listed = f.choose(whole, "ptr", self.first_listed, beyond)
+
+        def turn(at, table):
+            number = f.new(f"udiv i64 {at}, {self.panel}")
+            self.squares(table, f.at(self.v, f.mul(number, given["v_panel"])))
+
+        self.each_panel(first, width, turn)
+        f.loop(SQUARE, self.place)
+        self.each_panel(
+            None, width, lambda at, table: self.outputs(table, f.at(self.m, f.mul(at, self.size)))
+        )
 
     def each_panel(self, first, width, body):
         """Run ``body(tiles before, table)`` for the panels of so many tiles from one on, whose
@@ -246,8 +263,8 @@ class _Tiles(_Kernel, Blocked):
 
         f.loop(f.word(table), one, [("ptr", f.at(table, 1, "i64"))])
 
-    def squares(self, table, channels, x, v, row):
-        """v of so many channels of a panel, whose rows are some bytes apart."""
+    def squares(self, table, v):
+        """v of all channels of a panel."""
         f, given = self.f, self.given
 
         def channel(c, carried):
@@ -262,9 +279,9 @@ class _Tiles(_Kernel, Blocked):
                     self.store(value, f.at(at, f.mul(given["v_place"], k)), None)
 
             self.entries(table, vector)
-            return f.at(x, given["x_channel"]), f.at(to, row)
+            return f.at(x, given["x_channel"]), f.at(to, self.panel * self.size)
 
-        f.loop(channels, channel, [("ptr", x), ("ptr", v)])
+        f.loop(given["depth"], channel, [("ptr", self.operands["x"]), ("ptr", v)])
 
     def columns(self, x, words):
         """The four columns of squares in a line: every other element, from the first on, from the
@@ -282,38 +299,6 @@ class _Tiles(_Kernel, Blocked):
         """B' by a column."""
         a, b, c, d = four
         return self.minus(a, c), self.plus(b, c), self.minus(c, b), self.minus(b, d)
-
-
-# -------------------------------------------------------------------------------- convolution
-class _Convolution(_Tiles):
-    """A few panels of tiles at a time."""
-
-    def __init__(self, dtype, isa):
-        super().__init__("winograd", dtype, isa, FIELDS, "xuc")
-        f, given = self.f, self.given
-        self.rows, self.depth_of_all, self.c_row = given["rows"], given["depth"], given["m_row"]
-        self.v, self.m = (f.at("%scratch", given[name]) for name in ("v_at", "m_at"))
-        self.units(self.chunk)
-
-    def chunk(self, unit):
-        f, given = self.f, self.given
-        first = f.mul(unit, given["chunk"])
-        width = f.smaller(f.new(f"sub i64 {given['total']}, {first}"), given["chunk"])
-        whole = f.new(f"icmp eq i64 {width}, {given['chunk']}")
-        self.count = f.choose(whole, "i64", given["full"], given["last"])
-        beyond = f.at(self.first_listed, f.mul(given["full"], len(Group._fields)), "i64")
-        self.listed = f.choose(whole, "ptr", self.first_listed, beyond)
-
-        def turn(at, table):
-            number = f.new(f"udiv i64 {at}, {self.panel}")
-            v, row = f.at(self.v, f.mul(number, given["v_panel"])), self.panel * self.size
-            self.squares(table, given["depth"], self.operands["x"], v, row)
-
-        self.each_panel(first, width, turn)
-        f.loop(SQUARE, self.place)
-        self.each_panel(
-            None, width, lambda at, table: self.outputs(table, f.at(self.m, f.mul(at, self.size)))
-        )
 
     def outputs(self, table, m):
         """The outputs of a panel."""
@@ -378,155 +363,8 @@ class _Convolution(_Tiles):
     def panel_steps(self, now):
         return self.panel * self.size, self.given["v_panel"]
 
-# ------------------------------------------------------------------------------ its gradient
-class _Gradient(_Tiles):
-    """The squares of a part of the channels, from all tiles."""
-
-    def __init__(self, dtype, isa):
-        super().__init__("turn_back", dtype, isa, GRADIENT, "xgc")
-        f, given = self.f, self.given
-        self.rows = given["rows"]
-        self.v, self.e, self.m, self.b_space = (
-            f.at("%scratch", given[name]) for name in ("v_at", "e_at", "m_at", "b_at")
-        )
-        self.half = self.splat(0.5, self.wide)
-        self.units(self.part)
-
-    def part(self, unit):
-        f, given = self.f, self.given
-        first = f.mul(unit, given["part"])
-        self.columns_here = f.smaller(
-            f.new(f"sub i64 {given['channels']}, {first}"), given["part"]
-        )
-        whole = f.new(f"icmp eq i64 {self.columns_here}, {given['part']}")
-        self.count = f.choose(whole, "i64", given["full"], given["last"])
-        beyond = f.at(self.first_listed, f.mul(given["full"], len(Group._fields)), "i64")
-        self.listed = f.choose(whole, "ptr", self.first_listed, beyond)
-        self.c_row = f.mul(self.columns_here, self.size)
-        x = f.at(self.operands["x"], f.mul(first, given["x_channel"]))
-
-        def chunk(start, _):
-            width = f.smaller(f.new(f"sub i64 {given['total']}, {start}"), given["chunk"])
-            self.depth_of_all = width
-            self.again = f.new(f"zext i1 {f.new(f'icmp ne i64 {start}, 0')} to i64")
-
-            def turn(at, table):
-                here = f.mul(at, self.size)
-                v = f.at(self.v, here)
-                self.squares(table, self.columns_here, x, v, given["v_row"])
-                self.spread(table, f.at(self.e, here))
-
-            self.each_panel(start, width, turn)
-            f.loop(SQUARE, self.place)
-
-        f.loop(given["total"], chunk, step=given["chunk"])
-        to = f.at(self.operands["c"], f.mul(first, given["w_column"]))
-        self.weights(to)
-
-    def spread(self, table, e):
-        """A g A' of all outputs of a panel."""
-        f, given, n = self.f, self.given, self.lanes
-
-        def output(_, carried):
-            g, to = carried
-
-            def vector(place, entry):
-                words = f.at(entry, 4 * ROW_WORDS, "i64")
-                first = f.at(g, f.word(words))
-                lines = []
-                for i in (0, 1):
-                    here = f.at(first, given["c_line"]) if i else first
-                    masks = [f.word(words, 1 + 2 * i + half) for half in (0, 1)]
-                    ends = [here, f.at(here, n * self.size)]
-                    pair = [self.masked(*half) for half in zip(ends, masks, strict=True)]
-                    lines.append([self.shuffled(*pair, range(k, 2 * n, 2)) for k in (0, 1)])
-                down = [self.four(*column) for column in zip(*lines, strict=True)]
-                across = [self.four(*row) for row in zip(*down, strict=True)]
-                at = f.at(to, place)
-                for k, value in enumerate(x for row in across for x in row):
-                    self.store(value, f.at(at, f.mul(given["e_place"], k)), None)
-
-            self.entries(table, vector)
-            return f.at(g, given["c_channel"]), f.at(to, given["v_row"])
-
-        f.loop(given["rows"], output, [("ptr", self.operands["g"]), ("ptr", e)])
-
-    def four(self, a, b):
-        """A by a column."""
-        zero = "zeroinitializer"
-        return a, self.plus(a, b), self.minus(a, b), self.minus(zero, b)
-
-    def weights(self, to):
-        """G' m G of all outputs, vector by vector of channels."""
-        f, given, n = self.f, self.given, self.lanes
-        listed = ", ".join(f"i64 {i}" for i in range(n))
-        column = self.splat(given["w_column"], "i64")
-        columns = f.new(f"mul <{n} x i64> {column}, <{listed}>")
-        name = f"masked.scatter.v{n}{'f32' if self.size == 4 else 'f64'}.v{n}p0"
-        kinds = self.vector, f"<{n} x ptr>", "i32", f"<{n} x i1>"
-        f.declarations[f"declare void @llvm.{name}({', '.join(kinds)})"] = None
-
-        def output(_, carried):
-            m, to = carried
-
-            def some(c, _):
-                mask = self.lanes_of(
-                    self.below("0", f.new(f"sub i64 {self.columns_here}, {c}"))
-                )
-                at = f.at(m, f.mul(c, self.size))
-                found = [
-                    self.load(f.at(at, f.mul(given["m_place"], k)), self.dtype, mask)
-                    for k in range(SQUARE)
-                ]
-                rows = [self.three(*found[i : i + 4]) for i in range(0, SQUARE, 4)]
-                down = [self.three(*column) for column in zip(*rows, strict=True)]
-                first = f.at(to, f.mul(c, given["w_column"]))
-                for j, values in enumerate(down):
-                    for i, value in enumerate(values):
-                        here = f.at(first, (3 * i + j) * self.size)
-                        places = f.new(f"getelementptr i8, ptr {here}, <{n} x i64> {columns}")
-                        typed = zip(kinds, (value, places, self.size, mask), strict=True)
-                        listed = ", ".join(f"{kind} {x}" for kind, x in typed)
-                        f.line(f"call void @llvm.{name}({listed})")
-
-            f.loop(self.columns_here, some, step=n)
-            return f.at(m, self.c_row), f.at(to, given["w_row"])
-
-        f.loop(given["rows"], output, [("ptr", self.m), ("ptr", to)])
-
-    def three(self, a, b, c, d):
-        """G' by a column."""
-        both = self.times(self.half, self.plus(b, c))
-        return self.plus(a, both), self.times(self.half, self.minus(b, c)), self.plus(both, d)
-
-    # ------------------------------------------------------------------------------ products
-    def place(self, k, _):
-        """The product for one place of the squares, on top of those of earlier tiles."""
-        f, given = self.f, self.given
-        self.e_here = f.at(self.e, f.mul(k, given["e_place"]))
-        self.v_here = f.at(self.v, f.mul(k, given["v_place"]))
-        self.c = f.at(self.m, f.mul(k, given["m_place"]))
-        self.add_up()
-
-    def start_a(self, k):
-        return "ptr", self.f.at(self.e_here, self.f.mul(k, self.size))
-
-    def read_a(self, at, rows):
-        return at, self.size, self.given["v_row"]
-
-    def beyond_a(self, at, rows):
-        return self.f.at(at, self.f.mul(rows, self.given["v_row"]))
-
-    def start_b(self, k):
-        return "ptr", self.f.at(self.v_here, self.f.mul(k, self.size))
-
-    def pack_panel(self, at, space, now):
-        f, row = self.f, self.given["v_row"]
-        self.pack(at, space, (self.depth, self.size), (now.columns, row), now.packed)
-        return f.at(at, f.mul(now.columns, row))
-
 
 def functions(dtype, isa):
-    """The kernels: of weights, a convolution, its gradient, each of which reads the words that
-    its list names, the operands' offsets in bytes, then Blocks and Groups."""
-    return [_Weights(dtype, isa).f, _Convolution(dtype, isa).f, _Gradient(dtype, isa).f]
+    """The kernels: of weights, and of a convolution, each of which reads the words that its list
+    names, the operands' offsets in bytes, then Blocks and Groups."""
+    return [_Weights(dtype, isa).f, _Convolution(dtype, isa).f]
