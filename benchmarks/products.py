@@ -1,5 +1,6 @@
-"""Matrix products small enough to be kernels of a plan, against NumPy's library and PyTorch's, on
-one thread: rows x depth x columns, plain (N) and transposed (T), results written in place."""
+"""Matrix products of 20 shapes, plain (N) and transposed (T), against NumPy's library and
+PyTorch's, on one thread: rows x depth x columns, results written in place, rate over the peak.
+"""
 
 import ctypes
 import itertools
@@ -14,13 +15,26 @@ from rushlight.engine.backends.cpu.kernels import product
 from rushlight.engine.base import dtypes
 
 SHAPES = (
+    (1, 784, 256),
+    (1, 1024, 1024),
+    (1, 100000, 1),
     (4, 64, 64),
-    (32, 64, 64),
-    (64, 64, 10),
-    (16, 128, 100),
+    (4, 784, 256),
     (17, 33, 65),
+    (16, 128, 100),
+    (32, 64, 64),
+    (32, 256, 1024),
     (60, 60, 60),
     (64, 64, 64),
+    (64, 256, 10),
+    (64, 784, 256),
+    (100, 300, 37),
+    (128, 128, 128),
+    (1000, 3, 1000),
+    (511, 509, 513),
+    (512, 512, 512),
+    (2048, 256, 1024),
+    (2048, 1024, 256),
 )
 LAYOUTS = ((False, False), (False, True), (True, False))
 
@@ -38,10 +52,20 @@ def ours(a, b, c):
     return lambda keep=(words, table, space): native(*addresses)
 
 
+def matrix(rng, rows, columns):
+    """Random numbers on a cache line's start, where both frameworks have their memory."""
+    found = aligned_empty(rows * columns, np.dtype(np.float32)).reshape(rows, columns)
+    found[...] = rng.standard_normal((rows, columns))
+    return found
+
+
 def main():
     given = interleave.options(__doc__)
     import torch
 
+    from rushlight.engine.explain import measure
+
+    peak = measure().fma_gflops
     torch.set_num_threads(1)
     rng, results = np.random.default_rng(0), {}
     print("peer's time / rushlight's: median [quartiles]; above 1 rushlight is faster")
@@ -49,10 +73,9 @@ def main():
         label = f"{rows} x {depth} x {columns} {'NT'[ta]}{'NT'[tb]}"
         if given.only not in label:
             continue
-        a = rng.standard_normal((depth, rows) if ta else (rows, depth)).astype(np.float32)
-        b = rng.standard_normal((columns, depth) if tb else (depth, columns)).astype(np.float32)
-        a, b = a.T if ta else a, b.T if tb else b
-        c = np.empty((rows, columns), np.float32)
+        a = matrix(rng, depth, rows).T if ta else matrix(rng, rows, depth)
+        b = matrix(rng, columns, depth).T if tb else matrix(rng, depth, columns)
+        c = matrix(rng, rows, columns)
         x, y, z = map(torch.from_numpy, (a, b, c))
         found = interleave.race(
             {
@@ -63,7 +86,8 @@ def main():
             given.rounds,
         )
         rate = 2e-9 * rows * depth * columns / statistics.median(found["rushlight"])
-        print(f"{interleave.line(label, found)}  {rate:6.1f} GF/s", flush=True)
+        line = interleave.line(label, found)
+        print(f"{line}  {rate:6.1f} GF/s {rate / peak:5.2f}", flush=True)
         results[label] = interleave.ratios(found)
     interleave.keep(given.json, results)
 

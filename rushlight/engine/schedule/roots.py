@@ -3,8 +3,6 @@
 A root is computed once, in some nest; whatever lies between roots is computed (again) by each user.
 """
 
-from itertools import combinations
-
 from ..base.shapes import numel
 from .convolutions import contiguous
 from .maps import MOVEMENT, base, memory_under, passes
@@ -119,8 +117,7 @@ class Roots:
             return False
         if loads == 0 and cost <= 4 * CHEAP:
             return False
-        users = self.users[v.index]
-        return len(users) > 1 and not _apart(users) or self._grows(v)
+        return len(self.users[v.index]) > 1 or self._grows(v)
 
     def _grows(self, v):
         """Do movements of v repeat it?"""
@@ -132,19 +129,6 @@ class Roots:
             if u.prim.name in MOVEMENT:
                 todo += self.users[u.index]
         return False
-
-
-def _apart(users):
-    """Do they take slices that have nothing in common?"""
-    if any(u.prim.name != "slice" or {*u.params["steps"]} != {1} for u in users):
-        return False
-    spans = [
-        [(low, low + n) for low, n in zip(u.params["starts"], u.shape, strict=True)] for u in users
-    ]
-    return all(
-        any(a[1] <= b[0] or b[1] <= a[0] for a, b in zip(one, other, strict=True))
-        for one, other in combinations(spans, 2)
-    )
 
 
 def _swaps(axes):

@@ -9,8 +9,8 @@ from .kernels import isa as isas
 
 ALIGN = 64  # bytes
 # Of a block, at most: a panel of B and a block of A stay near, and chains of sums short.
-DEPTH, ROWS = 256, 192
-PANELS = 8  # of B that are near at once
+DEPTH, ROWS = 192, 192
+PANELS = 10  # of B that are near at once
 TASK = 1 << 21  # multiplications that are worth a thread's while
 MOST_TASKS = 64
 
