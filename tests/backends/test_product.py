@@ -156,3 +156,11 @@ def test_no_size_compiles_anything():
     for columns, rows in ((3, 5), (17, 9), (40, 130), (64, 64), (100, 33), (1, 40)):
         run(columns, rows)
     assert cache.counters["compiled"] + cache.counters["loaded"] == before
+
+
+def test_operands_of_empty_pieces():
+    """What no step writes has no place."""
+    x, y = torch.zeros(0, 1), torch.zeros(2, 3)
+    assert (torch.cat([x, x]) @ y[:1]).numpy().shape == (0, 3)
+    assert (y[:, :2] @ torch.cat([x.t(), x.t()])).numpy().shape == (2, 0)
+    assert (torch.cat([x.t(), x.t()]) @ torch.cat([x, x])).tolist() == [[0.0], [0.0]]

@@ -24,8 +24,12 @@ PRODUCT = contraction.KINDS.index("product")
 def of_step(step, place, behind):
     """The kernel's Works on a step; see `contract.of_step`."""
     (a, _), (b, _) = step.operands
-    operands = [_matrices(access, place) for _, access in step.operands]
-    operands.append(_matrices(Access(step.value, 0, contiguous_strides(step.value.shape)), place))
+    found = Access(step.value, 0, contiguous_strides(step.value.shape))
+    accesses = [
+        access._replace(value=step.value) if 0 in shape else access  # it may be nowhere
+        for shape, access in step.operands
+    ]
+    operands = [_matrices(access, place) for access in (*accesses, found)]
     sizes = *a[-2:], b[-1]
     return [plan(step.value.dtype, sizes, step.value.shape[:-2], *operands)]
 
