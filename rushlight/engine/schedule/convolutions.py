@@ -16,8 +16,6 @@ from ..ir.primitives import PRIMITIVES
 
 UNROLLED = 27  # places of a depthwise kernel that are added up one by one
 PLANE = 256  # pixels of an image from which on a matrix product for each pays
-
-
 FEWEST_CHANNELS, FEWEST_TILES = 16, 64  # for squares
 MOST_WASTE = 1.5  # outputs of the tiles over those there are
 

@@ -153,31 +153,37 @@ def forward(step, place, behind):
     return [Work(words, -(-units // each), space, work)]
 
 
-def _squares(step, place, behind):
-    """The same by Winograd's way: the weights turned, then the rest."""
-    (x, at_x), (w, at_w) = step.operands
-    out, params, dtype = step.value.shape, step.source.params, step.value.dtype
-    size, each_vector = dtype.itemsize, lanes(dtype, isa())
-    rows, channels = w[:2]
+def _turn(step, place, behind):
+    """(Work of turning the weights, where they lie then, bytes of their rows and places)."""
+    (_, _), (w, at_w) = step.operands
+    size, (rows, channels) = step.value.dtype.itemsize, w[:2]
     u_row = aligned(channels * size) + ALIGN
     u_place = rows * u_row + ALIGN
-    u = behind(winograd.SQUARE * u_place)
-    from_w, to = _placed(at_w, place), place(base(step.value))
-    per_task = even(rows, -(-rows // tasks(channels * rows * WEIGHT)))
+    u, from_w = behind(winograd.SQUARE * u_place), _placed(at_w, place)
+    work = channels * rows * WEIGHT
+    each = even(rows, -(-rows // tasks(work)))
     strides = [s * size for s in at_w.strides]
-    turned = {
+    values = {
         "w": from_w[0],
         "u": u[0],
         "units": rows,
-        "each": per_task,
+        "each": each,
         "columns": channels,
         **dict(zip(("w_row", "w_column", "w_h", "w_w"), strides, strict=True)),
         "u_row": u_row,
         "u_place": u_place,
     }
-    words = [TURN, *(turned[name] for name in winograd.WEIGHTS), from_w[1], u[1]]
-    first = Work(words, -(-rows // per_task), 0, channels * rows * WEIGHT)
+    words = [TURN, *(values[name] for name in winograd.WEIGHTS), from_w[1], u[1]]
+    return Work(words, -(-rows // each), 0, work), u, u_row, u_place
 
+
+def _squares(step, place, behind):
+    """The same by Winograd's way: the weights turned, then the rest."""
+    (x, at_x), (w, _) = step.operands
+    out, params, dtype = step.value.shape, step.source.params, step.value.dtype
+    size, each_vector = dtype.itemsize, lanes(dtype, isa())
+    rows, channels = w[:2]
+    first, u, u_row, u_place = _turn(step, place, behind)
     across, tiles = -(-out[3] // 2), -(-out[2] // 2) * -(-out[3] // 2)
     total, panel = x[0] * tiles, each_vector * isa().widest
     work = total * rows * channels * winograd.SQUARE
@@ -197,7 +203,7 @@ def _squares(step, place, behind):
     tables_at = m_at + winograd.SQUARE * m_place
     table = winograd.table_bytes(min(panel, chunk), across, each_vector)
     full, last = _groups(dtype, chunk), _groups(dtype, total - (units - 1) * chunk)
-    from_x = _placed(at_x, place)
+    from_x, to = _placed(at_x, place), place(base(step.value))
     lines = [s * size for s in at_x.strides[:3]]
     values = {
         "x": from_x[0],

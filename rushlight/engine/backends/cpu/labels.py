@@ -5,9 +5,9 @@ import math
 from ...base.shapes import numel
 from ...runtime.profile import What
 from ...schedule import HostStep
+from .contract import PLANNERS
 
 SILENT = frozenset("load store const argument scalar index".split())
-CONTRACTIONS = ("dot", "conv", "conv_grad_weight")
 
 
 def what(step):
@@ -40,12 +40,12 @@ def _host(step):
     )
     if step.value.dtype is not None:
         nbytes += numel(step.value.shape) * step.value.dtype.itemsize
-    return What(name if name in CONTRACTIONS else f"host {name}", detail, _flops(step), nbytes)
+    return What(name if name in PLANNERS else f"host {name}", detail, _flops(step), nbytes)
 
 
 def _flops(step):
     name = step.source.prim.name
-    if name not in CONTRACTIONS:
+    if name not in PLANNERS:
         return 0
     (first, _), (second, _) = step.operands
     if name == "dot":

@@ -48,23 +48,11 @@ class _Convolution(Blocked):
         self.tables = f.at("%scratch", given["tables_at"])
         self.begin()
 
-    def units(self, body):
-        """Run ``body(u)`` for this task's units of work."""
-        f, total, each = self.f, self.given["units"], self.given["each"]
-        whole = f.new("icmp slt i64 %task, 0")
-        first = f.choose(whole, "i64", "0", f.mul("%task", each))
-        left = f.new(f"sub i64 {total}, {first}")
-        count = f.choose(whole, "i64", total, f.smaller(left, each))
-        f.loop(count, lambda u, _: body(f.add(u, first)))
-
-    def divided(self, x, y):
-        return self.f.new(f"udiv i64 {x}, {y}"), self.f.new(f"urem i64 {x}, {y}")
-
     def images(self, first, count, body):
         """Run ``body(image, first pixel, how many, how many before)`` for the images that so many
         pixels from one on lie in."""
         f, plane = self.f, self.given["pixels"]
-        image, before = self.divided(first, plane)
+        image, before = f.divided(first, plane)
         last = f.new(f"udiv i64 {f.add(f.add(first, count), -1)}, {plane}")
 
         def one(i, _):
@@ -92,12 +80,12 @@ class _Forward(_Convolution):
         self.panel = isa.widest * lanes(dtype, isa)
         self.rows, self.depth_of_all = self.given["rows"], self.given["depth"]
         self.direct = self.f.new(f"icmp ne i64 {self.given['direct']}, 0")
-        self.units(self.chunk)
+        self.f.units(self.given, self.chunk)
 
     def chunk(self, u):
         f, given = self.f, self.given
-        rest, j = self.divided(u, given["per_span"])
-        group, s = self.divided(rest, given["spans"])
+        rest, j = f.divided(u, given["per_span"])
+        group, s = f.divided(rest, given["spans"])
         offset = f.mul(j, given["chunk"])
         width = f.smaller(f.new(f"sub i64 {given['span']}, {offset}"), given["chunk"])
         self.pixel = f.add(f.mul(s, given["span"]), offset)
@@ -175,14 +163,14 @@ class _Weights(_Convolution):
         self.listed, self.count = self.first_listed, given["count"]
         self.c_row = f.mul(given["columns"], self.sums)
         self.narrowed = f.at(self.c_space, f.mul(self.c_row, self.rows_of(given["channels_each"])))
-        self.units(self.part)
+        f.units(given, self.part)
 
     def rows_of(self, channels):
         return self.f.mul(channels, self.given["taps"])
 
     def part(self, u):
         f, given, size = self.f, self.given, self.dtype.itemsize
-        group, i = self.divided(u, given["parts"])
+        group, i = f.divided(u, given["parts"])
         self.first = f.mul(i, given["channels_each"])
         left = f.new(f"sub i64 {given['channels']}, {self.first}")
         self.rows = f.smaller(left, given["channels_each"])

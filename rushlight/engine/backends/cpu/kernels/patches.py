@@ -63,21 +63,18 @@ class _Walk:
         near = f.new(f"icmp ule i64 {g['stride_w']}, 2")
         self.copied = f.new(f"and i1 {beside}, {near}") if self.vectors else "false"
 
-    def divided(self, x, y):
-        return self.f.new(f"udiv i64 {x}, {y}"), self.f.new(f"urem i64 {x}, {y}")
-
     def lines(self, body, start=()):
         """Run ``body(carried)`` for every line of output pixels, or the part of it that is wanted:
         `done` pixels come before, `width` are in it; `image` is its offset in x, and `front`, `top`
         and `left` are where the kernel begins."""
         f, g = self.f, self.g
-        first, before = self.divided("%pixel", g["out_w"])
+        first, before = f.divided("%pixel", g["out_w"])
         last = f.new(f"udiv i64 {f.add(f.add('%pixel', '%pixels'), -1)}, {g['out_w']}")
 
         def line(number, carried):
             at = f.add(first, number)
-            rest, oh = self.divided(at, g["out_h"])
-            n, od = self.divided(rest, g["out_d"])
+            rest, oh = f.divided(at, g["out_h"])
+            n, od = f.divided(rest, g["out_d"])
             start = f.choose(f.new(f"icmp eq i64 {number}, 0"), "i64", before, "0")
             self.done = f.new(f"sub i64 {f.add(f.mul(at, g['out_w']), start)}, %pixel")
             end = f.add(start, f.new(f"sub i64 %pixels, {self.done}"))

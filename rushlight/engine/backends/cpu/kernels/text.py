@@ -85,7 +85,21 @@ class Function:
     def larger(self, a, b):
         return self.call("i64", "smax.i64", [("i64", a), ("i64", b)])
 
+    def divided(self, x, y):
+        """Quotient and remainder."""
+        return self.new(f"udiv i64 {x}, {y}"), self.new(f"urem i64 {x}, {y}")
+
     # ------------------------------------------------------------------------------- control
+    def units(self, given, body):
+        """Run ``body(u)`` for the units of work of a kernel's task: `given["units"]` are all of
+        them, `given["each"]` those of one task."""
+        total, each = given["units"], given["each"]
+        whole = self.new("icmp slt i64 %task, 0")
+        first = self.choose(whole, "i64", "0", self.mul("%task", each))
+        left = self.new(f"sub i64 {total}, {first}")
+        count = self.choose(whole, "i64", total, self.smaller(left, each))
+        self.loop(count, lambda u, _: body(self.add(u, first)))
+
     def loop(self, count, body, carried=(), step=1):
         """Run ``body(i, values)`` for i = 0, step, .. below count; it returns the next values.
 

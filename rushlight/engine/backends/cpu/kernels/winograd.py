@@ -49,15 +49,6 @@ class _Kernel(Vectors):
         }
         self.used = len(fields) + len(operands)
 
-    def units(self, body):
-        """Run ``body(u)`` for this task's units of work."""
-        f, total, each = self.f, self.given["units"], self.given["each"]
-        whole = f.new("icmp slt i64 %task, 0")
-        first = f.choose(whole, "i64", "0", f.mul("%task", each))
-        left = f.new(f"sub i64 {total}, {first}")
-        count = f.choose(whole, "i64", total, f.smaller(left, each))
-        f.loop(count, lambda u, _: body(f.add(u, first)))
-
     def minus(self, a, b):
         return self.f.new(f"fsub {self.vector} {a}, {b}")
 
@@ -106,7 +97,7 @@ class _Weights(_Kernel):
         column = self.splat(self.given["w_column"], "i64")
         listed = ", ".join(f"i64 {i}" for i in range(n))
         self.columns = self.f.new(f"mul <{n} x i64> {column}, <{listed}>")
-        self.units(self.output)
+        self.f.units(self.given, self.output)
 
     def output(self, o):
         f, given = self.f, self.given
@@ -158,7 +149,7 @@ class _Convolution(_Kernel, Blocked):
             f.at("%scratch", given[name]) for name in ("v_at", "m_at", "tables_at")
         )
         self.begin()
-        self.units(self.chunk)
+        f.units(given, self.chunk)
 
     def chunk(self, unit):
         f, given = self.f, self.given
@@ -199,13 +190,13 @@ class _Convolution(_Kernel, Blocked):
         """The table of a panel: how many vectors, and of each its place in the panel, its four
         lines in x, and its outputs."""
         f, given = self.f, self.given
-        line0, before = self.divided(first, given["across"])
+        line0, before = f.divided(first, given["across"])
         last = f.new(f"udiv i64 {f.add(f.add(first, tiles), -1)}, {given['across']}")
         down = f.new(f"udiv i64 {given['tiles']}, {given['across']}")
 
         def line(number, carried):
             here = f.add(line0, number)
-            image, ty = self.divided(here, down)
+            image, ty = f.divided(here, down)
             start = f.choose(f.new(f"icmp eq i64 {number}, 0"), "i64", before, "0")
             done = f.new(f"sub i64 {f.add(f.mul(here, given['across']), start)}, {first}")
             end = f.smaller(f.add(start, f.new(f"sub i64 {tiles}, {done}")), given["across"])
@@ -224,9 +215,6 @@ class _Convolution(_Kernel, Blocked):
         lines = f.add(f.new(f"sub i64 {last}, {line0}"), 1)
         _, count = f.loop(lines, line, [("ptr", f.at(table, 1, "i64")), ("i64", 0)])
         f.line(f"store i64 {count}, ptr {table}, align 8")
-
-    def divided(self, x, y):
-        return self.f.new(f"udiv i64 {x}, {y}"), self.f.new(f"urem i64 {x}, {y}")
 
     def entry(self, at, image, ty, tx, left):
         """Of one vector, `left` of whose squares there are."""
